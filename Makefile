@@ -1,0 +1,142 @@
+# All that is done to this project, by name. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# VERSION is what `upsurge version` prints.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# TAGS are the Go build tags of `make build`, `make test-integration` and `make bench`.
+TAGS ?=
+# FUZZTIME is how long each fuzzer runs, as time (30s) or as executions (1000x).
+FUZZTIME ?= 10s
+# BENCH chooses benchmarks by name.
+BENCH ?= .
+
+BINARY := bin/upsurge
+TOOLS := bin/tools
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The unit tests need nothing but Go; the packages under test/ need Locust.
+UNIT = $$(go list ./... | grep -v '^upsurge/test/')
+UNIT_TEST := go test -race -timeout 10m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##@ Building
+
+.PHONY: build
+build: ## the static binary bin/upsurge (pure Go)
+	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/upsurge
+
+.PHONY: build-goczmq
+build-goczmq: ## bin/upsurge-goczmq, the same worker on libczmq (needs libczmq-dev)
+	CGO_ENABLED=1 go build -trimpath -tags goczmq -ldflags '$(LDFLAGS)' -o $(BINARY)-goczmq ./cmd/upsurge
+
+.PHONY: clean
+clean: ## remove what was built; .venv stays
+	rm -rf bin
+
+##@ Checking
+
+.PHONY: check
+check: check-format check-modules lint check-imports vet test-unit fuzz ## format, lint, import rules, vet, unit tests, short fuzz: before each commit
+
+.PHONY: test
+test: check test-portable test-goczmq test-integration check-static vuln ## everything that must pass, real Locust masters included
+
+# $(TOOLS)/.built stands for all tools: they are built anew when their pins change.
+$(TOOLS)/.built: tools/go.mod tools/go.sum
+	@echo "building the tools pinned in tools/go.mod"
+	rm -rf $(TOOLS) && mkdir -p $(TOOLS)
+	CGO_ENABLED=0 go -C tools build -o $(CURDIR)/$(TOOLS)/ tool
+	touch $@
+
+.PHONY: fmt
+fmt: $(TOOLS)/.built ## format the Go code
+	$(TOOLS)/gofumpt -w .
+
+.PHONY: check-format
+check-format: $(TOOLS)/.built ## fail where the Go code is not formatted
+	@unformatted=$$($(TOOLS)/gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted (make fmt does it):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: check-modules
+check-modules: ## fail where go.mod or go.sum do not fit the code
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: lint
+lint: $(TOOLS)/.built ## golangci-lint
+	@configured=$$(sed -n '1s/^# golangci-lint //p' .golangci.yml); \
+	pinned=$$(awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod); \
+	if [ "$$configured" != "$$pinned" ]; then \
+		echo ".golangci.yml is written for golangci-lint '$$configured', tools/go.mod pins '$$pinned'"; exit 1; fi
+	$(TOOLS)/golangci-lint config verify
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: check-imports
+check-imports: ## which package may import which
+	scripts/check-imports
+
+# Vet for what is built seldom: the portable engine, another processor, a
+# system other than Linux.
+.PHONY: vet
+vet: ## go vet, for all systems and build tags
+	go vet ./...
+	go vet -tags portable ./...
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
+
+.PHONY: test-unit
+test-unit: ## unit tests with the race detector
+	$(UNIT_TEST) $(UNIT)
+
+.PHONY: test-portable
+test-portable: ## unit tests of the engine without epoll
+	$(UNIT_TEST) -tags portable $(UNIT)
+
+.PHONY: test-goczmq
+test-goczmq: ## unit tests of the worker on libczmq, skipped where it cannot be had
+	@if scripts/apt-install libczmq-dev pkg-config || pkg-config --exists libczmq; then \
+		set -x; go vet -tags goczmq ./... && $(UNIT_TEST) -tags goczmq ./worker/... ./cmd/...; \
+	else echo "SKIPPED: the tests on libczmq, because libczmq-dev is not here"; fi
+
+.PHONY: test-integration
+test-integration: build ## tests against real Locust masters, the newest and 2.12.1
+	@locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env all)}; \
+	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(CURDIR)/$(BINARY)"; \
+	echo "UPSURGE_LOCUST=$$UPSURGE_LOCUST UPSURGE_BINARY=$$UPSURGE_BINARY"; \
+	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' ./test/...
+
+.PHONY: fuzz
+fuzz: ## each fuzzer for FUZZTIME (10s)
+	scripts/fuzz $(FUZZTIME) $(UNIT)
+
+.PHONY: check-static
+check-static: build ## fail where bin/upsurge needs libraries of the host
+	@if [ "$$(go env GOOS)" != linux ]; then exit 0; fi; \
+	libraries=$$(LC_ALL=C ldd $(BINARY) 2>&1 || true); \
+	case "$$libraries" in *"not a dynamic executable"*) echo "$(BINARY) is static" ;; \
+	*) echo "$(BINARY) needs libraries of the host:"; echo "$$libraries"; exit 1 ;; esac
+
+.PHONY: vuln
+vuln: $(TOOLS)/.built ## govulncheck: known vulnerabilities in what is called
+	scripts/check-vulnerabilities $(TOOLS)/govulncheck
+
+##@ Running
+
+.PHONY: bench
+bench: ## the Go benchmarks; BENCH chooses by name
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -tags '$(TAGS)' $(UNIT)
+
+.PHONY: demo
+demo: build ## a master, a worker and a target on this machine, without a browser
+	scripts/demo
+
+.PHONY: demo-ui
+demo-ui: build ## the same with Locust's web pages to look at
+	scripts/demo --ui

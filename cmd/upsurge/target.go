@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newTargetCommand returns "upsurge target" with one command for each server
+// to test against.
+func newTargetCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "target",
+		Short: "Servers to test against: push, echo, http",
+		Long: `Servers to test against. Each holds up to a million connections on event
+loops, keeps its own books, and ends on SIGINT or SIGTERM with one line of
+JSON on stdout: its counts.
+
+On start each prints "listening on ADDRESS" for every address (and "admin on
+ADDRESS") to stdout, so that a script can ask for port 0.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError("unknown target %q: there are %s", args[0], targetNames(command))
+			}
+			return command.Help()
+		},
+	}
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usageError("%w", err)
+	})
+	command.AddCommand(newTargetPushCommand(), newTargetEchoCommand(), newTargetHTTPCommand())
+	return command
+}
+
+func targetNames(command *cobra.Command) string {
+	var names []string
+	for _, sub := range command.Commands() {
+		names = append(names, sub.Name())
+	}
+	return strings.Join(names, ", ")
+}
+
+// noTargetArguments is cobra.NoArgs as a usage error.
+func noTargetArguments(command *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError("%s takes no argument, but got %q", command.CommandPath(), strings.Join(args, " "))
+	}
+	return nil
+}
+
+// invalid marks what a configuration's Validate found as a mistake in usage.
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError("%w", fmt.Errorf("bad options: %w", err))
+}

@@ -1,0 +1,178 @@
+package worker
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"upsurge/worker/internal/proto"
+	"upsurge/worker/internal/session"
+	"upsurge/worker/internal/zmq"
+)
+
+const (
+	// spawnWindow is the time over which the users of one spawn message are
+	// started. Masters send one a second; the rest of the second is for the
+	// answer, which the master waits one second for.
+	spawnWindow = 800 * time.Millisecond
+	// settleTime is how long the last users of a spawn may take to be present
+	// before the worker says what is there.
+	settleTime = 500 * time.Millisecond
+	// flightGrace is the least that work in flight gets when users end, also
+	// with a stop timeout of 0: a request that was sent is counted by the
+	// target, so cutting it off would make the two sides' books differ. It is
+	// half of what a master allows after quit.
+	flightGrace = 250 * time.Millisecond
+	// lateLimit is how long users may outstay their end before the worker
+	// goes on without them.
+	lateLimit = 5 * time.Second
+)
+
+// goal is a target on its way.
+type goal struct {
+	active   bool
+	settleBy time.Duration // 0: not every user is placed yet
+}
+
+// clearing is the end of all users on its way.
+type clearing struct {
+	active    bool
+	abandoned bool // users that do not end are given up
+	final     bool // the collection under way began when all were gone
+	limit     time.Duration
+}
+
+// message decodes and takes one message of the master. One that cannot be
+// read is logged and left: the master's next ones may be fine.
+func (w *Worker) message(data []byte) {
+	message, err := proto.Decode(data)
+	if err != nil {
+		w.config.Logger.Error("ignoring a message from the master that is not Locust's", "bytes", len(data), "error", err)
+		return
+	}
+	w.perform(w.machine.Message(w.now(), message))
+}
+
+// perform carries out effects in their order.
+func (w *Worker) perform(effects []session.Effect) {
+	for _, effect := range effects {
+		w.performOne(effect)
+	}
+}
+
+func (w *Worker) performOne(effect session.Effect) {
+	switch effect {
+	case session.BeginTest:
+		w.beginTest()
+	case session.ApplyTarget:
+		w.fleet.Apply(w.machine.Target().UserClassesCount, spawnWindow)
+		w.goal = goal{active: true}
+	case session.StopUsers:
+		w.clear(max(w.machine.Target().StopTimeout, flightGrace))
+	case session.EndUsers:
+		w.clear(flightGrace)
+	case session.SendReady:
+		w.send(proto.ClientReady{})
+	case session.SendSpawning:
+		w.send(proto.Spawning{})
+	case session.SendComplete:
+		counts, sum := w.fleet.Counts()
+		w.send(proto.WorkerSpawningComplete{UserClassesCount: counts, UserCount: sum})
+	case session.SendStopped:
+		w.send(proto.ClientStopped{})
+	case session.SendQuit:
+		w.sendExceptions()
+		w.send(proto.WorkerQuit{})
+	case session.SendStats:
+		w.sendStats()
+	case session.CollectStats:
+		w.collect()
+	case session.DropStats:
+		w.sayLost()
+	case session.ResetStats:
+		w.resetStats()
+	case session.SendHeartbeat:
+		w.sendHeartbeat()
+	case session.SendLogs:
+		w.sendLogs()
+	case session.Reconnect:
+		w.dealer.Reset("no acknowledgement from the master, or it asked for a new connection")
+	case session.Exit:
+		w.left = true
+	case session.ExitSilent:
+		w.err, w.left = ErrSilent, true
+	}
+}
+
+// send queues a message on the present connection. What cannot be sent for
+// want of one is made good by the conversation that the next one begins with;
+// a full queue means that the master does not read, and is said.
+func (w *Worker) send(report proto.Report) bool {
+	data, err := report.Append(nil, w.config.Identity)
+	if err == nil {
+		err = w.dealer.Send(w.epoch, data)
+	}
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, zmq.ErrNotConnected), errors.Is(err, zmq.ErrStale):
+		w.config.Logger.Debug("not sent", "message", report, "error", err)
+	default:
+		w.config.Logger.Warn("a message to the master was not sent", "error", err)
+	}
+	return false
+}
+
+func (w *Worker) sendHeartbeat() {
+	usage, err := w.sampler.Sample(w.now())
+	if err != nil {
+		w.config.Logger.Debug("reading CPU and memory use", "error", err)
+	}
+	w.send(proto.WorkerHeartbeat{
+		State:      proto.State(w.machine.State().OnWire()),
+		CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
+	})
+}
+
+// clear ends every user; fleetChanged notices when they are gone.
+func (w *Worker) clear(grace time.Duration) {
+	w.goal = goal{}
+	w.clearing = clearing{active: true, limit: w.now() + grace + lateLimit}
+	w.fleet.Clear(grace)
+}
+
+// fleetChanged looks at what the loops have done: are the users that the
+// master asked for there, or are they all gone.
+func (w *Worker) fleetChanged() {
+	if w.goal.active && w.fleet.Placed() {
+		now := w.now()
+		if w.goal.settleBy == 0 {
+			w.goal.settleBy = now + settleTime
+		}
+		if now >= w.goal.settleBy || w.fleet.Full() {
+			w.goal = goal{}
+			w.perform(w.machine.Step(now, session.TargetReached))
+		}
+	}
+	if w.clearing.active && !w.clearing.final && !w.collecting && (w.clearing.abandoned || w.fleet.Empty()) {
+		w.clearing.final = true
+		w.collect()
+	}
+}
+
+// emptied ends the test: every user is gone and every sample is here.
+func (w *Worker) emptied() {
+	w.clearing = clearing{}
+	w.config.OnResult(w.result())
+	w.perform(w.machine.Step(w.now(), session.Emptied))
+}
+
+// dialFailed notes, on the transport's goroutine, whether nobody listened.
+func (w *Worker) dialFailed(err error) {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		select {
+		case w.refused <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package roster
+
+import (
+	"context"
+
+	"upsurge/worker/user"
+)
+
+// eventCrew is a group of event users.
+type eventCrew struct {
+	group  *Group
+	source user.EventSource
+	users  []user.EventUser
+	// late are the users whose Stop returned false.
+	late map[user.EventUser]struct{}
+}
+
+func (c *eventCrew) start() {
+	starter := c.source.NewUser()
+	starter.Start()
+	c.users = append(c.users, starter) // last: one that panicked is not kept
+}
+
+func (c *eventCrew) stopNewest() {
+	last := len(c.users) - 1
+	leaver := c.users[last]
+	c.users[last] = nil // or the slice would keep it alive
+	c.users = c.users[:last]
+	if leaver.Stop() {
+		return
+	}
+	if c.late == nil {
+		c.late = make(map[user.EventUser]struct{})
+	}
+	c.late[leaver] = struct{}{}
+}
+
+func (c *eventCrew) ended(leaver user.EventUser) {
+	if _, ok := c.late[leaver]; !ok {
+		return
+	}
+	delete(c.late, leaver)
+	c.group.count()
+	if len(c.late) == 0 {
+		c.group.roster.config.Changed()
+	}
+}
+
+func (c *eventCrew) kill() {
+	for leaver := range c.late {
+		delete(c.late, leaver)
+		leaver.Kill()
+	}
+}
+
+func (c *eventCrew) working() int               { return len(c.users) }
+func (c *eventCrew) leaving() int               { return len(c.late) }
+func (c *eventCrew) wait(context.Context) error { return nil }

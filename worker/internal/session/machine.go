@@ -1,0 +1,265 @@
+// Package session is a worker's conversation with its master as a state
+// machine. It does no I/O and reads no clock: moments and messages come in as
+// arguments, effects go out as a list. One goroutine owns a Machine.
+package session
+
+import (
+	"time"
+
+	"upsurge/worker/internal/proto"
+)
+
+// Times are the conversation's intervals; zero fields take the defaults,
+// which are those of Locust's own worker where it has them.
+type Times struct {
+	Heartbeat time.Duration // between heartbeats; 1 s
+	Stats     time.Duration // between reports; 3 s
+	Logs      time.Duration // between log reports; 10 s
+	Ack       time.Duration // for the answer to client_ready, then Reconnect; 5 s
+	Unknown   time.Duration // heartbeats unanswered on a live link mean Forgotten; 10 s
+	Deleted   time.Duration // an outage after which masters have deleted a worker; 60 s
+	Silence   time.Duration // without a word on a live link, then ExitSilent; 60 s
+}
+
+func (t Times) normalised() Times {
+	set := func(field *time.Duration, value time.Duration) {
+		if *field <= 0 {
+			*field = value
+		}
+	}
+	set(&t.Heartbeat, time.Second)
+	set(&t.Stats, 3*time.Second)
+	set(&t.Logs, 10*time.Second)
+	set(&t.Ack, 5*time.Second)
+	set(&t.Unknown, 10*time.Second)
+	set(&t.Deleted, time.Minute)
+	set(&t.Silence, time.Minute)
+	return t
+}
+
+// leavingStats is the time between reports once the master said quit: it
+// reads for half a second more, whatever its stop timeout.
+const leavingStats = 100 * time.Millisecond
+
+// Machine is the conversation. The zero value is not usable; see New.
+type Machine struct {
+	times Times
+	state State
+
+	target proto.Spawn  // the last accepted
+	kept   *proto.Spawn // came while the users of an earlier test were ending
+	mark   float64      // the timestamp that a spawn must exceed
+	index  int
+
+	connected bool
+	// registered: client_ready was sent on this connection, or the worker
+	// resumed on it without. Only then do heartbeats make sense.
+	registered bool
+	// known: the master has shown on this connection that it knows this
+	// worker. Until then spawning and spawning_complete stay unsaid: from an
+	// id that it does not hold they end the listener of a master, and with
+	// it the test of every worker.
+	known bool
+	// echoes and modern are what the master's messages tell of its version:
+	// it answers heartbeats (since 2.19), it takes logs (since 2.29).
+	echoes, modern bool
+
+	ackDue                             time.Duration // 0: none awaited
+	lastWord, downSince                time.Duration
+	nextHeartbeat, nextStats, nextLogs time.Duration
+	everUp, deafWarned                 bool
+}
+
+// New returns a machine in state Ready without a connection.
+func New(times Times) *Machine {
+	return &Machine{times: times.normalised()}
+}
+
+// State is the present state.
+func (m *Machine) State() State { return m.state }
+
+// Target is the last accepted spawn.
+func (m *Machine) Target() proto.Spawn { return m.target }
+
+// Index is the worker's number from the master's last ack, from 0.
+func (m *Machine) Index() int { return m.index }
+
+// Joined says whether statistics may be sent: the master counts what it gets
+// from a registered worker, and only from such.
+func (m *Machine) Joined() bool {
+	return m.connected && m.registered && m.ackDue == 0 && (m.known || !m.echoes)
+}
+
+// Up says that the transport has a new connection. refused: at least one
+// attempt since the last one was refused, so the master's process was gone
+// and its successor knows no worker. Without that sign a connection that
+// broke under a test is taken up with heartbeats alone: a second client_ready
+// from a worker that the master still holds would give it a double share.
+func (m *Machine) Up(now time.Duration, refused bool) []Effect {
+	outage := now - m.downSince
+	m.connected, m.registered, m.known, m.ackDue = true, false, false, 0
+	if m.everUp {
+		m.lastWord += outage
+	} else {
+		m.everUp, m.lastWord = true, now
+	}
+	if m.state == Ready {
+		return m.ready(now)
+	}
+	if refused || outage >= m.times.Deleted {
+		return m.Step(now, Forgotten)
+	}
+	m.registered = true
+	m.nextHeartbeat = now + m.times.Heartbeat
+	return []Effect{SendHeartbeat, CollectStats}
+}
+
+// Down says that the connection is gone.
+func (m *Machine) Down(now time.Duration) {
+	m.connected, m.registered, m.known, m.ackDue = false, false, false, 0
+	m.downSince = now
+}
+
+// Step feeds one input and returns the effects of its row, less those that
+// the link does not allow at present.
+func (m *Machine) Step(now time.Duration, input Input) []Effect {
+	row := lookup(m.state, input)
+	m.state = row.Next
+	effects := make([]Effect, 0, len(row.Effects)+4)
+	for _, effect := range row.Effects {
+		effects = m.admit(now, effects, effect)
+	}
+	if row.Next == Ready && m.kept != nil {
+		spawn := *m.kept
+		m.kept = nil
+		effects = append(effects, m.spawn(now, spawn)...)
+	}
+	return effects
+}
+
+// admit appends an effect that may happen now and notes what follows from it.
+func (m *Machine) admit(now time.Duration, effects []Effect, effect Effect) []Effect {
+	switch effect {
+	case SendReady:
+		if !m.connected {
+			return effects // Up sends it
+		}
+		return append(effects, m.ready(now)...)
+	case SendSpawning, SendComplete:
+		if !m.connected || !m.known {
+			return effects
+		}
+	case SendStats, SendStopped:
+		if !m.Joined() {
+			return effects
+		}
+	case DropStats:
+		m.kept = nil // a spawn from before the new registration
+	}
+	return append(effects, effect)
+}
+
+func (m *Machine) ready(now time.Duration) []Effect {
+	m.registered = true
+	m.ackDue = now + m.times.Ack
+	m.nextHeartbeat = now + m.times.Heartbeat
+	return []Effect{SendReady}
+}
+
+// Message takes a message of the master.
+func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
+	m.lastWord, m.deafWarned = now, false
+	switch message := message.(type) {
+	case proto.Ack:
+		// The master's clock may have gone back with a restart: what it says
+		// after an ack is new, whatever its timestamp.
+		m.index, m.mark, m.ackDue, m.known = message.Index, 0, 0, true
+		m.nextHeartbeat, m.nextStats = now+m.times.Heartbeat, now+m.times.Stats
+		return []Effect{SendHeartbeat}
+	case proto.Heartbeat:
+		m.echoes, m.known = true, true
+	case proto.SpawningComplete:
+		m.modern, m.known = true, true
+		return []Effect{ResetStats}
+	case proto.Spawn:
+		m.known = true
+		return m.spawn(now, message)
+	case proto.Stop:
+		return m.Step(now, StopArrived)
+	case proto.Quit:
+		return m.Step(now, QuitArrived)
+	case proto.Reconnect:
+		return []Effect{Reconnect}
+	}
+	return nil
+}
+
+// spawn accepts a spawn unless it is older than the last one: masters send
+// several a second, and rebalancing sends from another greenlet.
+func (m *Machine) spawn(now time.Duration, spawn proto.Spawn) []Effect {
+	if spawn.Timestamp <= m.mark {
+		return nil
+	}
+	m.mark = spawn.Timestamp
+	switch m.state {
+	case Stopping, Rejoining:
+		m.kept = &spawn
+	case Ready, Spawning, Running:
+		m.target = spawn
+	}
+	return m.Step(now, SpawnArrived)
+}
+
+// Tick is to be called several times a second. alive: something, if only the
+// transport's PONG, was heard from the master's host lately. A master whose
+// process stands still is not silent but absent, and comes back knowing all.
+func (m *Machine) Tick(now time.Duration, alive bool) []Effect {
+	var effects []Effect
+	if now >= m.nextStats && m.state != Left {
+		m.nextStats = now + m.times.Stats
+		if m.state == Leaving {
+			m.nextStats = now + leavingStats
+		}
+		effects = append(effects, CollectStats)
+	}
+	if !m.connected || m.state == Left {
+		return effects
+	}
+	if m.ackDue != 0 && now >= m.ackDue {
+		// The master's socket still holds our identity for a dead connection,
+		// and swallows what comes under it.
+		m.ackDue = 0
+		return append(effects, Reconnect)
+	}
+	if m.registered && now >= m.nextHeartbeat {
+		m.nextHeartbeat = now + m.times.Heartbeat
+		effects = append(effects, SendHeartbeat)
+	}
+	if m.modern && now >= m.nextLogs {
+		m.nextLogs = now + m.times.Logs
+		effects = append(effects, SendLogs)
+	}
+	return append(effects, m.silence(now, alive)...)
+}
+
+func (m *Machine) silence(now time.Duration, alive bool) []Effect {
+	if !m.echoes || !alive || m.ackDue != 0 {
+		return nil
+	}
+	quiet := now - m.lastWord
+	switch {
+	case quiet >= m.times.Silence:
+		m.state = Left
+		return []Effect{ExitSilent}
+	case quiet >= m.times.Unknown && !m.deafWarned:
+		m.deafWarned = true
+		return m.Step(now, Forgotten)
+	}
+	return nil
+}
+
+// lookup finds the row; the table has one for every pair, which its test
+// proves.
+func lookup(state State, input Input) Row {
+	return Table[int(state)*int(inputs)+int(input)]
+}
