@@ -7,15 +7,19 @@ SHELL := bash
 
 # VERSION is what `upsurge version` prints.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# TAGS are the Go build tags of `make build`, `make test-integration` and `make bench`.
+# BINARY and TAGS, the Go build tags, say which build `make build`, `make
+# test-integration` and `make bench` are about. The other build against real
+# masters: make test-integration TAGS=goczmq BINARY=bin/upsurge-goczmq
+BINARY ?= bin/upsurge
 TAGS ?=
 # FUZZTIME is how long each fuzzer runs, as time (30s) or as executions (1000x).
 FUZZTIME ?= 10s
 # BENCH chooses benchmarks by name.
 BENCH ?= .
 
-BINARY := bin/upsurge
 TOOLS := bin/tools
+# libczmq is a C library; everything else is built without C, and so static.
+CGO := $(if $(filter goczmq,$(TAGS)),1,0)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # The unit tests need nothing but Go; the packages under test/ need Locust.
@@ -30,11 +34,11 @@ help: ## list the targets
 
 .PHONY: build
 build: ## the static binary bin/upsurge (pure Go)
-	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/upsurge
+	CGO_ENABLED=$(CGO) go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/upsurge
 
 .PHONY: build-goczmq
 build-goczmq: ## bin/upsurge-goczmq, the same worker on libczmq (needs libczmq-dev)
-	CGO_ENABLED=1 go build -trimpath -tags goczmq -ldflags '$(LDFLAGS)' -o $(BINARY)-goczmq ./cmd/upsurge
+	$(MAKE) --no-print-directory build TAGS=goczmq BINARY=bin/upsurge-goczmq
 
 .PHONY: clean
 clean: ## remove what was built; .venv stays
@@ -108,7 +112,7 @@ test-goczmq: ## unit tests of the worker on libczmq, skipped where it cannot be 
 .PHONY: test-integration
 test-integration: build ## tests against real Locust masters, the newest and 2.12.1
 	@locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env all)}; \
-	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(CURDIR)/$(BINARY)"; \
+	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))"; \
 	echo "UPSURGE_LOCUST=$$UPSURGE_LOCUST UPSURGE_BINARY=$$UPSURGE_BINARY"; \
 	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' ./test/...
 

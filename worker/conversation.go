@@ -18,11 +18,14 @@ const (
 	// settleTime is how long the last users of a spawn may take to be present
 	// before the worker says what is there.
 	settleTime = 500 * time.Millisecond
-	// flightGrace is the least that work in flight gets when users end, also
-	// with a stop timeout of 0: a request that was sent is counted by the
-	// target, so cutting it off would make the two sides' books differ. It is
-	// half of what a master allows after quit.
-	flightGrace = 250 * time.Millisecond
+	// flightGrace and graceForEach are the least that work in flight gets when
+	// users end, also with a stop timeout of 0: what was sent is counted by the
+	// target, so cutting it off would make the two sides' books differ. Users
+	// without work in flight end at once, whatever the grace.
+	flightGrace  = time.Second
+	graceForEach = 20 * time.Microsecond
+	// quitGrace is the same after quit: the master reads for half a second more.
+	quitGrace = 350 * time.Millisecond
 	// lateLimit is how long users may outstay their end before the worker
 	// goes on without them.
 	lateLimit = 5 * time.Second
@@ -68,9 +71,10 @@ func (w *Worker) performOne(effect session.Effect) {
 		w.fleet.Apply(w.machine.Target().UserClassesCount, spawnWindow)
 		w.goal = goal{active: true}
 	case session.StopUsers:
-		w.clear(max(w.machine.Target().StopTimeout, flightGrace))
+		_, users := w.fleet.Counts()
+		w.clear(max(w.machine.Target().StopTimeout, flightGrace+time.Duration(users)*graceForEach))
 	case session.EndUsers:
-		w.clear(flightGrace)
+		w.clear(quitGrace)
 	case session.SendReady:
 		w.send(proto.ClientReady{})
 	case session.SendSpawning:

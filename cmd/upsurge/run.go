@@ -80,7 +80,7 @@ func newRunClassCommand(class user.Class) *cobra.Command {
 	set.StringVarP(&flags.users, "users", "u", fromEnvironment("1", "LOCUST_USERS"), "users to run (env LOCUST_USERS)")
 	set.StringVarP(&flags.spawnRate, "spawn-rate", "r", fromEnvironment("1", "LOCUST_SPAWN_RATE"), "users to start in a second (env LOCUST_SPAWN_RATE)")
 	set.StringVarP(&flags.runTime, "run-time", "t", fromEnvironment("", "LOCUST_RUN_TIME"), "stop after this time, such as 90s or 1h30m; default: until Ctrl-C (env LOCUST_RUN_TIME)")
-	set.StringVarP(&flags.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end, at least 250ms")
+	set.StringVarP(&flags.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end, at least 1s")
 	set.IntVar(&flags.loops, "loops", 0, "event loops; 0: one for each core")
 	set.StringVar(&flags.jsonFile, "json-file", "", "write the result to this file")
 	set.BoolVar(&flags.quiet, "quiet", false, "no progress, only the summary")

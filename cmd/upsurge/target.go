@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,9 +26,6 @@ ADDRESS") to stdout, so that a script can ask for port 0.`,
 			return command.Help()
 		},
 	}
-	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usageError("%w", err)
-	})
 	command.AddCommand(newTargetPushCommand(), newTargetEchoCommand(), newTargetHTTPCommand())
 	return command
 }
@@ -42,18 +38,10 @@ func targetNames(command *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// noTargetArguments is cobra.NoArgs as a usage error.
-func noTargetArguments(command *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError("%s takes no argument, but got %q", command.CommandPath(), strings.Join(args, " "))
-	}
-	return nil
-}
-
 // invalid marks what a configuration's Validate found as a mistake in usage.
 func invalid(err error) error {
 	if err == nil {
 		return nil
 	}
-	return usageError("%w", fmt.Errorf("bad options: %w", err))
+	return usageError("bad options: %w", err)
 }

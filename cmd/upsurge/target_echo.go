@@ -15,7 +15,7 @@ func newTargetEchoCommand() *cobra.Command {
 		Long: `Sends back what comes in. While a peer doesn't read its echo, nothing more is
 read from it.`,
 		Example: "  upsurge target echo --listen :7000 --processes -1",
-		Args:    noTargetArguments,
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return flags.run(command, func(binding targets.Binding) (targetServer, error) {
 				return asTargetServer(echo.New(echo.Config{Binding: binding}))

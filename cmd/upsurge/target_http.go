@@ -32,7 +32,7 @@ func newTargetHTTPCommand() *cobra.Command {
 Parameters combine. With TLS each connection costs a goroutine: enough for
 testing HTTPS clients, not for a million connections.`,
 		Example: "  upsurge target http --listen 127.0.0.1:8000 --admin 127.0.0.1:0",
-		Args:    noTargetArguments,
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			certificate, err := secure.load(flags.processes)
 			if err != nil {

@@ -18,7 +18,7 @@ interval counts from the connection's accept; the first message comes after
 one interval, unless --immediate is given. A connection whose peer doesn't read
 is left out (slow_skipped) rather than buffered for.`,
 		Example: "  upsurge target push --listen :80 --interval 550s --message ok --admin :9090",
-		Args:    noTargetArguments,
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := flags.refuseZero(command, "interval", "message"); err != nil {
 				return err

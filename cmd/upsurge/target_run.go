@@ -44,6 +44,7 @@ type targetFlags struct {
 	listen                    []string
 	backlog, loops, processes int
 	admin                     string
+	logging                   logging
 }
 
 func (f *targetFlags) register(command *cobra.Command) {
@@ -53,6 +54,7 @@ func (f *targetFlags) register(command *cobra.Command) {
 	flags.IntVar(&f.loops, "loops", 0, "event loops for each process (0: one for each core)")
 	flags.IntVar(&f.processes, "processes", 1, "processes that share the port (-1: one for each core)")
 	flags.StringVar(&f.admin, "admin", "", "`address` of the admin listener with /stats and /healthz; a port alone means loopback")
+	f.logging.declare(flags)
 }
 
 // refuseZero reports flags that were set to the zero value, which the
@@ -87,9 +89,16 @@ func (f *targetFlags) binding(log *slog.Logger) (targets.Binding, error) {
 // run serves until a signal or the command's context ends it, in this process
 // or in several.
 func (f *targetFlags) run(command *cobra.Command, open func(targets.Binding) (targetServer, error)) error {
+	log, closeLog, err := f.logging.open(nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.serve(command, log, open), closeLog())
+}
+
+func (f *targetFlags) serve(command *cobra.Command, log *slog.Logger, open func(targets.Binding) (targetServer, error)) error {
 	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	log := slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil))
 	binding, err := f.binding(log)
 	if err != nil {
 		return err

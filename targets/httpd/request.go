@@ -83,7 +83,9 @@ func (p *headParser) wantsClose() bool {
 }
 
 // headLength returns the length of the head that data begins with, its empty
-// line included, or 0. Data must not begin with an empty line.
+// line included, or 0. Data must not begin with an empty line. Lines that end
+// in a bare LF are taken for lines here, so that fasthttp can refuse them
+// instead of waiting for more.
 func headLength(data []byte) int {
 	for i := 0; ; {
 		n := bytes.IndexByte(data[i:], '\n')

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -18,8 +19,12 @@ import (
 	"upsurge/targets/internal/server"
 )
 
-// tlsConcurrency replaces fasthttp's cap of 262,144 connections.
-const tlsConcurrency = 1 << 20
+const (
+	// tlsConcurrency replaces fasthttp's cap of 262,144 connections.
+	tlsConcurrency = 1 << 20
+	// acceptPause is how long accepting rests when descriptors have run out.
+	acceptPause = 50 * time.Millisecond
+)
 
 // tlsServer serves the same answers over TLS, with fasthttp's server and a
 // goroutine for each connection.
@@ -53,6 +58,7 @@ func newTLSServer(binding targets.Binding, certificate *tls.Certificate) (*tlsSe
 		s.listeners = append(s.listeners, newCountingListener(bound, &s.books))
 		s.addresses = append(s.addresses, bound.Addr())
 	}
+	server.WarnIfClipped(binding)
 	return s, nil
 }
 
@@ -79,17 +85,43 @@ func (s *tlsServer) Run(ctx context.Context) error {
 	for i, l := range s.listeners {
 		serving.Go(func() {
 			defer cancel()
-			err := engine.Serve(tls.NewListener(l, s.secure))
-			if err != nil && ctx.Err() == nil {
-				failures[i] = fmt.Errorf("serving %s: %w", l.Addr(), err)
-			}
+			failures[i] = s.accept(ctx, l, engine, &serving)
 		})
 	}
 	<-ctx.Done()
 	err := s.closeAll()
 	serving.Wait()
-	// Every connection is closed: this waits for their goroutines only.
-	return errors.Join(append(failures, err, engine.Shutdown())...)
+	return errors.Join(append(failures, err)...)
+}
+
+// accept starts a goroutine for each connection; serving waits for all of
+// them. fasthttp's own pool of them would outlive the server for a while.
+func (s *tlsServer) accept(ctx context.Context, l *countingListener, engine *fasthttp.Server, serving *sync.WaitGroup) error {
+	warned := false
+	for {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			serving.Go(func() {
+				// What failed was counted where it happened.
+				_ = engine.ServeConn(tls.Server(c, s.secure))
+			})
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+			if !warned {
+				warned = true
+				s.log.Error("can't accept more connections for now: raise ulimit -n", "error", err)
+			}
+			select {
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+		case errors.Is(err, syscall.ECONNABORTED):
+		default:
+			return fmt.Errorf("accepting on %s: %w", l.Addr(), err)
+		}
+	}
 }
 
 func (s *tlsServer) begin() error {
@@ -115,7 +147,8 @@ func (s *tlsServer) serve(ctx context.Context, r *fasthttp.RequestCtx) {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			r.SetConnectionClose()
+			// Else fasthttp would send an empty response.
+			_ = r.Conn().Close()
 			return
 		}
 	}

@@ -6,6 +6,13 @@
 // only read once Prepare has returned, save for one atomic counter and a pool
 // of buffers.
 //
+// Each request is one sample, whose latency runs from before the request is
+// written until its answer is read. The connection is made before that and
+// kept; one that the server ended at rest is replaced before the next request.
+// A request that fails is not repeated, and its connection is closed. Redirects
+// are not followed. After a connect that fails, and after connections that the
+// server ends unanswered, a user pauses: 100 ms, doubling up to 1 s.
+//
 // The HTTP work is fasthttp's, but on the level of its Request and Response:
 // its clients repeat failed requests unasked, pool connections behind a lock
 // and refuse more than 512 of them to a host, none of which a load test wants.

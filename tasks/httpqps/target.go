@@ -115,6 +115,9 @@ func (t target) authority() string {
 // ones: users take the addresses in turn, and a name such as localhost has
 // both where most servers listen on one. An IPv6 literal is used as it is.
 func (t target) resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	if literal, err := netip.ParseAddr(t.name); err == nil { // a lookup would lose its zone
+		return []netip.AddrPort{netip.AddrPortFrom(literal.Unmap(), t.port)}, nil
+	}
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.name)
 	if err != nil {
 		return nil, fmt.Errorf("the target's name %q has no address: %w; correct the host or the worker's name service", t.name, err)

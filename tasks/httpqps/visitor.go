@@ -97,6 +97,9 @@ func (v *visitor) connect(ctx context.Context) bool {
 	if c.isOpen() {
 		return true
 	}
+	if ctx.Err() != nil {
+		return false
+	}
 	d := v.definition
 	err := c.dial(ctx, d.nextAddress(), d.options.timeout, d.security)
 	end := v.scope.Clock.Now()

@@ -82,6 +82,7 @@ type holder struct {
 	since   time.Duration
 	matched int // bytes of the expected payload that have come
 	joined  bool
+	leaving bool // said goodbye, and reads what the server sent before it heard
 }
 
 var (
@@ -151,6 +152,11 @@ func (h *holder) wrong(rest []byte) {
 }
 
 func (h *holder) OnClose(_ *engine.Conn, err error) {
+	if h.leaving {
+		h.left()
+		h.source.scope.Ended(h)
+		return
+	}
 	s := h.source
 	now := s.scope.Loop.Now()
 	row := s.connectRow
@@ -163,28 +169,43 @@ func (h *holder) OnClose(_ *engine.Conn, err error) {
 
 // down is what follows a failure.
 func (h *holder) down() {
+	h.left()
+	switch {
+	case h.leaving:
+		h.source.scope.Ended(h)
+	case h.source.reconnect:
+		h.source.scope.Loop.Schedule(&h.timer, h.source.wait(), h)
+	}
+}
+
+func (h *holder) left() {
 	if h.joined {
 		h.joined = false
 		h.source.scope.Left()
-	}
-	if h.source.reconnect {
-		h.source.scope.Loop.Schedule(&h.timer, h.source.wait(), h)
 	}
 }
 
 func (h *holder) OnTimer(*engine.Timer) { h.dial() }
 
-// Stop closes the connection. Nothing can be in flight: what has arrived was
-// read.
+// leaveTimeout is how long a server may take to close after our goodbye.
+const leaveTimeout = time.Second
+
+// Stop says goodbye with a FIN and reads on until the server has closed too:
+// every push that the server has sent is then counted here, so that its books
+// and ours agree. A server that does not close is left after leaveTimeout.
 func (h *holder) Stop() bool {
-	h.source.scope.Loop.Cancel(&h.timer)
-	h.connection.Close()
-	if h.joined {
-		h.joined = false
-		h.source.scope.Left()
+	if h.joined && h.connection.CloseWrite() == nil {
+		h.leaving = true
+		h.connection.SetDeadline(leaveTimeout)
+		return false
 	}
+	h.Kill()
 	return true
 }
 
-// Kill is never called: Stop always ends the user.
-func (h *holder) Kill() {}
+// Kill closes the connection.
+func (h *holder) Kill() {
+	h.source.scope.Loop.Cancel(&h.timer)
+	h.connection.Close()
+	h.left()
+}

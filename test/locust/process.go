@@ -1,7 +1,7 @@
 package locust
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,7 +105,7 @@ func (p *process) signal(signal syscall.Signal) {
 	if p.hasEnded() {
 		return
 	}
-	if err := syscall.Kill(-p.command.Process.Pid, signal); err != nil && err != syscall.ESRCH {
+	if err := syscall.Kill(-p.command.Process.Pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.t.Errorf("send %v to %s: %v", signal, p.name, err)
 	}
 }
@@ -176,7 +176,7 @@ func absolute(t testing.TB, path string) string {
 		_, err = os.Stat(resolved)
 	}
 	if err != nil {
-		t.Fatal(fmt.Errorf("locustfile: %w", err))
+		t.Fatalf("locustfile: %v", err)
 	}
 	return resolved
 }

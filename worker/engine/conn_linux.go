@@ -180,6 +180,23 @@ func (c *Conn) Write(b []byte) error {
 	return nil
 }
 
+// CloseWrite tells the peer that nothing more will come, and goes on reading:
+// what the peer sent before it took notice still arrives, then its own end.
+// ErrUnsent while Buffered is not 0; otherwise errors as of Write.
+func (c *Conn) CloseWrite() error {
+	if err := c.writable(0); err != nil {
+		return err
+	}
+	if c.wire.out != nil {
+		return ErrUnsent
+	}
+	if errno := sock.CloseWrite(c.descriptor()); errno != 0 {
+		c.breakWith(errno)
+		return errno
+	}
+	return nil
+}
+
 // flush writes what was kept. A write that the kernel doesn't take whole makes
 // it announce when it takes more.
 func (c *Conn) flush() {

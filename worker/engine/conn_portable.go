@@ -52,6 +52,17 @@ func (c *Conn) Write(b []byte) error {
 	return c.wire.link.write(b)
 }
 
+// CloseWrite tells the peer that nothing more will come, and goes on reading:
+// what the peer sent before it took notice still arrives, then its own end.
+// The writer does it once all is sent; ErrUnsent never comes here. Otherwise
+// errors as of Write.
+func (c *Conn) CloseWrite() error {
+	if err := c.writable(0); err != nil {
+		return err
+	}
+	return c.wire.link.closeWrite()
+}
+
 // Buffered is how many bytes were written but not yet taken by the kernel.
 func (c *Conn) Buffered() int {
 	if c.wire.link == nil {

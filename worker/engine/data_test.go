@@ -247,3 +247,37 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("%d connections are open, want the one without deadline", open)
 	}
 }
+
+// What the peer sends before it learns of our end still arrives.
+func TestCloseWriteReadsOn(t *testing.T) {
+	heard := make(chan string, 1)
+	target := to(t, serve(t, "127.0.0.1:0", func(c *net.TCPConn) {
+		data, _ := io.ReadAll(c) // until our end
+		heard <- string(data)
+		_, _ = c.Write([]byte("last words"))
+	}))
+	l := one(t)
+	var conn engine.Conn
+	var got []byte
+	ended := make(chan error, 1)
+	dial(t, l, &conn, target, &handler{
+		open: func(c *engine.Conn) {
+			if err := errors.Join(c.Write([]byte("bye")), c.CloseWrite()); err != nil {
+				t.Errorf("Write and CloseWrite: %v", err)
+			}
+		},
+		data:  func(_ *engine.Conn, data []byte) { got = append(got, data...) },
+		close: func(_ *engine.Conn, err error) { ended <- err },
+	})
+	if err := receive(t, ended, "OnClose"); !errors.Is(err, io.EOF) {
+		t.Errorf("ended with %v, want %v", err, io.EOF)
+	}
+	if h := receive(t, heard, "what the peer heard"); h != "bye" || string(got) != "last words" {
+		t.Errorf("the peer heard %q and we %q", h, got)
+	}
+	do(t, l, func() {
+		if err := conn.CloseWrite(); !errors.Is(err, engine.ErrClosed) {
+			t.Errorf("CloseWrite of a closed connection: %v", err)
+		}
+	})
+}

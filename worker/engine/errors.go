@@ -25,6 +25,10 @@ var (
 	// kernel would exceed WriteBufferLimit. The peer reads too slowly.
 	ErrWriteBufferFull = errors.New("engine: write buffer full, the peer reads slower than data is written")
 
+	// ErrUnsent is returned by CloseWrite while the kernel has not taken all
+	// that was written.
+	ErrUnsent = errors.New("engine: not all that was written was sent yet")
+
 	// ErrPanicked ends a connection whose OnOpen or OnData panicked.
 	ErrPanicked = errors.New("engine: callback panicked")
 )

@@ -147,15 +147,15 @@ func TestNoDescriptors(t *testing.T) {
 	l := one(t)
 	target := to(t, serve(t, "127.0.0.1:0", swallow))
 	open := descriptors(t)
-	const room = 20 // of which the server takes its part
+	const room = 20 // or a few more: the limit is on numbers, of which some lower ones are free
 	limit := syscall.Rlimit{Cur: uint64(open + room), Max: uint64(open + room)}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	conns := make([]engine.Conn, room+5)
+	conns := make([]engine.Conn, 2*room)
 	got := results(t, l, conns, target)
-	if got[engine.NoDescriptors] < 5 || got[engine.NoDescriptors]+got[engine.None] != len(conns) {
-		t.Errorf("%v, want at least 5 without a descriptor and the others open", got)
+	if got[engine.NoDescriptors] < room/2 || got[engine.NoDescriptors]+got[engine.None] != len(conns) {
+		t.Errorf("%v, want at least %d without a descriptor and the others open", got, room/2)
 	}
 	do(t, l, func() {
 		for i := range conns {
@@ -170,40 +170,10 @@ func TestNoDescriptors(t *testing.T) {
 	})
 }
 
-// blackhole is an address whose listener accepts nothing and has no room left.
-func blackhole(t testing.TB) string {
-	t.Helper()
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(socket) })
-	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(socket, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
-	for range 10 {
-		filler, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { _ = filler.Close() })
-	}
-	t.Fatal("a listener with backlog 0 took 10 connections")
-	return ""
-}
-
 func TestConnectTimeout(t *testing.T) {
 	l := one(t)
 	const timeout = 50 * time.Millisecond
-	target := target(t, engine.TargetConfig{Address: blackhole(t), ConnectTimeout: timeout})
+	target := target(t, engine.TargetConfig{Address: engine.Blackhole(t), ConnectTimeout: timeout})
 	before := descriptors(t)
 	var begun time.Duration
 	do(t, l, func() { begun = l.Now() })
@@ -219,7 +189,7 @@ func TestConnectTimeout(t *testing.T) {
 
 func TestDeadlineReplacesConnectTimeout(t *testing.T) {
 	l := one(t)
-	target := target(t, engine.TargetConfig{Address: blackhole(t), ConnectTimeout: time.Hour})
+	target := target(t, engine.TargetConfig{Address: engine.Blackhole(t), ConnectTimeout: time.Hour})
 	var c, closed engine.Conn
 	ended := make(chan error, 1)
 	do(t, l, func() {

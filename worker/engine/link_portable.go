@@ -35,6 +35,7 @@ type link struct {
 	out      []byte
 	failure  error // of a write
 	released bool
+	farewell bool // close the writing side once all is written
 }
 
 func (k *link) dial(ctx context.Context, remote, source endpoint) {
@@ -132,12 +133,16 @@ func (k *link) writeAll() {
 			k.mu.Lock()
 			count := min(len(k.out), writeChunk)
 			batch = append(batch[:0], k.out[:count]...)
-			released, failed := k.released, k.failure != nil
+			released, farewell, failed := k.released, k.farewell, k.failure != nil
+			k.farewell = farewell && count > 0
 			k.mu.Unlock()
 			if count > 0 && !failed {
 				_, err := k.stream.Write(batch)
 				k.wrote(count, err)
 				continue
+			}
+			if farewell && count == 0 {
+				_ = k.stream.CloseWrite() // it fails where the stream has ended
 			}
 			if released {
 				_ = k.stream.Close() // nobody is left to be told
@@ -166,6 +171,14 @@ func (k *link) write(b []byte) error {
 	k.out = append(k.out, b...)
 	k.wakeWriter()
 	return nil
+}
+
+func (k *link) closeWrite() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.farewell = true
+	k.wakeWriter()
+	return k.failure
 }
 
 func (k *link) buffered() int {

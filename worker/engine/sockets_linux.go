@@ -49,8 +49,17 @@ func (l *Loop) wake() { l.sockets.poller.Wake() }
 
 func (l *Loop) wait(timeout time.Duration) error {
 	s := &l.sockets
-	n, err := s.poller.Wait(s.events, timeout)
-	s.count, s.next = n, 0
+	busy := s.count > 0
+	s.count, s.next = 0, 0
+	var err error
+	if busy {
+		// Where there were events there are more, as a rule. A look costs less than
+		// a sleep that ends at once, for which the runtime must be prepared.
+		if s.count, err = s.poller.Wait(s.events, 0); err != nil || s.count > 0 {
+			return err
+		}
+	}
+	s.count, err = s.poller.Wait(s.events, timeout)
 	return err
 }
 

@@ -173,13 +173,18 @@ func resolve(ctx context.Context, config TargetConfig) ([]netip.AddrPort, error)
 	if port == 0 {
 		return nil, errors.New("port is 0, want 1 to 65535")
 	}
-	ips, err := resolver.LookupNetIP(ctx, "ip", host)
+	ips, err := resolver.LookupIPAddr(ctx, host) // LookupNetIP loses zones
 	if err != nil {
 		return nil, fmt.Errorf("look up host %q (check its spelling, /etc/hosts and the DNS server): %w", host, err)
 	}
 	var out []netip.AddrPort
-	for _, ip := range ips {
-		if a := netip.AddrPortFrom(ip.Unmap(), uint16(port)); !slices.Contains(out, a) {
+	for _, found := range ips {
+		ip, ok := netip.AddrFromSlice(found.IP)
+		if !ok {
+			continue
+		}
+		a := netip.AddrPortFrom(ip.Unmap().WithZone(found.Zone), uint16(port))
+		if !slices.Contains(out, a) {
 			out = append(out, a)
 		}
 	}

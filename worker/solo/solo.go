@@ -47,7 +47,7 @@ var ErrSetup = errors.New("the run cannot begin")
 
 // flightGrace is the least that work in flight gets at the end, so that the
 // target's books and ours agree.
-const flightGrace = 250 * time.Millisecond
+const flightGrace = time.Second
 
 func (c Config) normalised() (Config, error) {
 	if c.Users == 0 {

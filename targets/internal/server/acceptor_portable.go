@@ -43,6 +43,9 @@ func Bind(address string, binding targets.Binding) (net.Listener, error) {
 	return config.Listen(context.Background(), "tcp", address)
 }
 
+// WarnIfClipped has nothing to say: no backlog was asked for.
+func WarnIfClipped(targets.Binding) {}
+
 func (l *listener) close() error {
 	if err := l.network.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err

@@ -99,6 +99,7 @@ func (c *Conn) writeOut() {
 	// Before the handler is asked for more: what it writes then starts the
 	// next goroutine.
 	c.writing = false
+	c.resumed.Broadcast()
 	if !c.has(flagDoomed|flagClosed) && c.has(flagNotify|flagFlushing) {
 		c.drained()
 	}
@@ -133,12 +134,16 @@ func (c *Conn) took(data []byte, err error) bool {
 	switch {
 	case err == nil:
 	case isEndOfStream(err) || c.has(flagLingering):
+		// What TryWrite took counts as sent: it has to go out first.
+		for c.Pending() > 0 && !c.has(flagDoomed|flagClosed) {
+			c.resumed.Wait()
+		}
 		c.Close()
 	default:
 		c.fail()
 	}
 	l.reap()
-	return !c.has(flagClosed)
+	return err == nil && !c.has(flagClosed)
 }
 
 func (c *Conn) shutdownWrite() {

@@ -60,7 +60,6 @@ func Bind(address string, binding targets.Binding) (net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, bound.Close())
 	}
-	warnIfClipped(binding)
 	return bound, nil
 }
 
@@ -108,7 +107,8 @@ func (l *listener) close() error {
 	return err
 }
 
-func warnIfClipped(binding targets.Binding) {
+// WarnIfClipped says that the kernel won't give the backlog that is asked for.
+func WarnIfClipped(binding targets.Binding) {
 	const key = "/proc/sys/net/core/somaxconn"
 	content, err := os.ReadFile(key)
 	if err != nil {

@@ -39,6 +39,7 @@ func New(binding targets.Binding, handlers HandlerFactory) (*Server, error) {
 		s.listeners = append(s.listeners, l)
 		s.addresses = append(s.addresses, l.address)
 	}
+	WarnIfClipped(binding)
 	for range binding.Loops {
 		l, err := newLoop(handlers)
 		if err != nil {

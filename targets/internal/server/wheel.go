@@ -7,9 +7,6 @@ const (
 	wheelSlots  = 1 << wheelBits
 	wheelMask   = wheelSlots - 1
 	wheelLevels = 4
-	// wheelReach is the longest distance that the wheel can hold; timers
-	// beyond it wait in the last slot and are sorted in again from there.
-	wheelReach = 1<<(wheelBits*wheelLevels) - 1
 )
 
 // timer is one entry of a wheel, embedded in the connection it belongs to.
@@ -35,7 +32,7 @@ func (t *timer) unlink() {
 //	level 0  |now+1 ... now+255|         one slot for each tick
 //	level 1  |... 65,535|                moved to level 0 every 256 ticks
 //	level 2  |... 16.7 million|          moved to level 1 every 65,536 ticks
-//	level 3  |... 4.2 billion|
+//	level 3  |... 4.2 billion|           what is later goes round again
 type wheel struct {
 	now    int64 // every timer up to this tick has fired
 	count  int
@@ -76,13 +73,12 @@ func (w *wheel) stop(t *timer) {
 }
 
 func (w *wheel) insert(t *timer) {
-	tick := min(t.tick, w.now+wheelReach)
-	distance := tick - w.now
+	distance := t.tick - w.now
 	level := 0
 	for level < wheelLevels-1 && distance >= 1<<(wheelBits*(level+1)) {
 		level++
 	}
-	slot := (tick >> (wheelBits * level)) & wheelMask
+	slot := (t.tick >> (wheelBits * level)) & wheelMask
 	if level == 0 {
 		w.occupied[slot/64] |= 1 << (slot % 64)
 	}
@@ -115,12 +111,17 @@ func (w *wheel) nextTick() (int64, bool) {
 // fire may set and stop timers, its own included.
 func (w *wheel) advance(tick int64, fire func(*Conn)) {
 	for w.now < tick {
-		if w.count == 0 {
+		next, ok := w.nextTick()
+		if !ok {
 			w.now = tick
 			clear(w.occupied[:])
 			return
 		}
-		w.now++
+		if next > tick {
+			w.now = tick // nothing to fire or to move on the way
+			return
+		}
+		w.now = next
 		if w.now&wheelMask == 0 {
 			w.cascade()
 		}

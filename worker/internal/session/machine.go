@@ -47,7 +47,7 @@ type Machine struct {
 	state State
 
 	target proto.Spawn  // the last accepted
-	kept   *proto.Spawn // came while the users of an earlier test were ending
+	kept   *proto.Spawn // came while the users of the test before were ending
 	mark   float64      // the timestamp that a spawn must exceed
 	index  int
 
@@ -96,6 +96,9 @@ func (m *Machine) Joined() bool {
 // broke under a test is taken up with heartbeats alone: a second client_ready
 // from a worker that the master still holds would give it a double share.
 func (m *Machine) Up(now time.Duration, refused bool) []Effect {
+	if m.state == Left {
+		return nil
+	}
 	outage := now - m.downSince
 	m.connected, m.registered, m.known, m.ackDue = true, false, false, 0
 	if m.everUp {
@@ -103,8 +106,15 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 	} else {
 		m.everUp, m.lastWord = true, now
 	}
-	if m.state == Ready {
+	if refused {
+		// The successor may be an older Locust, which answers no heartbeat.
+		m.echoes, m.modern = false, false
+	}
+	switch m.state {
+	case Ready:
 		return m.ready(now)
+	case Rejoining:
+		return nil // client_ready comes first, once the users have ended
 	}
 	if refused || outage >= m.times.Deleted {
 		return m.Step(now, Forgotten)
@@ -124,15 +134,17 @@ func (m *Machine) Down(now time.Duration) {
 // the link does not allow at present.
 func (m *Machine) Step(now time.Duration, input Input) []Effect {
 	row := lookup(m.state, input)
+	if row.Next == Leaving && m.state != Leaving {
+		m.nextStats = min(m.nextStats, now+leavingStats)
+	}
 	m.state = row.Next
 	effects := make([]Effect, 0, len(row.Effects)+4)
 	for _, effect := range row.Effects {
 		effects = m.admit(now, effects, effect)
 	}
 	if row.Next == Ready && m.kept != nil {
-		spawn := *m.kept
-		m.kept = nil
-		effects = append(effects, m.spawn(now, spawn)...)
+		m.target, m.kept = *m.kept, nil
+		effects = append(effects, m.Step(now, SpawnArrived)...)
 	}
 	return effects
 }
@@ -145,6 +157,10 @@ func (m *Machine) admit(now time.Duration, effects []Effect, effect Effect) []Ef
 			return effects // Up sends it
 		}
 		return append(effects, m.ready(now)...)
+	case SendQuit:
+		if !m.connected {
+			return effects
+		}
 	case SendSpawning, SendComplete:
 		if !m.connected || !m.known {
 			return effects
@@ -168,6 +184,9 @@ func (m *Machine) ready(now time.Duration) []Effect {
 
 // Message takes a message of the master.
 func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
+	if m.state == Left {
+		return nil
+	}
 	m.lastWord, m.deafWarned = now, false
 	switch message := message.(type) {
 	case proto.Ack:
@@ -175,7 +194,9 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 		// after an ack is new, whatever its timestamp.
 		m.index, m.mark, m.ackDue, m.known = message.Index, 0, 0, true
 		m.nextHeartbeat, m.nextStats = now+m.times.Heartbeat, now+m.times.Stats
-		return []Effect{SendHeartbeat}
+		if m.connected {
+			return []Effect{SendHeartbeat}
+		}
 	case proto.Heartbeat:
 		m.echoes, m.known = true, true
 	case proto.SpawningComplete:
@@ -185,13 +206,34 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 		m.known = true
 		return m.spawn(now, message)
 	case proto.Stop:
-		return m.Step(now, StopArrived)
+		return m.stop(now)
 	case proto.Quit:
 		return m.Step(now, QuitArrived)
 	case proto.Reconnect:
-		return []Effect{Reconnect}
+		return m.reconnect(now)
 	}
 	return nil
+}
+
+// stop takes the master's stop, which also ends a test that has not begun.
+func (m *Machine) stop(now time.Duration) []Effect {
+	m.known, m.kept = true, nil
+	if m.state == Ready && m.ackDue != 0 {
+		// The answer is on its way already: the master takes client_ready for
+		// a worker without users.
+		return nil
+	}
+	return m.Step(now, StopArrived)
+}
+
+// reconnect gives the connection up. Nothing may be sent on what is left of
+// it: the transport says Down only when it has ended it.
+func (m *Machine) reconnect(now time.Duration) []Effect {
+	if !m.connected {
+		return nil
+	}
+	m.Down(now)
+	return []Effect{Reconnect}
 }
 
 // spawn accepts a spawn unless it is older than the last one: masters send
@@ -202,7 +244,7 @@ func (m *Machine) spawn(now time.Duration, spawn proto.Spawn) []Effect {
 	}
 	m.mark = spawn.Timestamp
 	switch m.state {
-	case Stopping, Rejoining:
+	case Stopping:
 		m.kept = &spawn
 	case Ready, Spawning, Running:
 		m.target = spawn
@@ -228,14 +270,13 @@ func (m *Machine) Tick(now time.Duration, alive bool) []Effect {
 	if m.ackDue != 0 && now >= m.ackDue {
 		// The master's socket still holds our identity for a dead connection,
 		// and swallows what comes under it.
-		m.ackDue = 0
-		return append(effects, Reconnect)
+		return append(effects, m.reconnect(now)...)
 	}
 	if m.registered && now >= m.nextHeartbeat {
 		m.nextHeartbeat = now + m.times.Heartbeat
 		effects = append(effects, SendHeartbeat)
 	}
-	if m.modern && now >= m.nextLogs {
+	if m.modern && m.Joined() && now >= m.nextLogs {
 		m.nextLogs = now + m.times.Logs
 		effects = append(effects, SendLogs)
 	}
@@ -243,15 +284,16 @@ func (m *Machine) Tick(now time.Duration, alive bool) []Effect {
 }
 
 func (m *Machine) silence(now time.Duration, alive bool) []Effect {
-	if !m.echoes || !alive || m.ackDue != 0 {
+	if !m.echoes || !alive {
 		return nil
 	}
 	quiet := now - m.lastWord
 	switch {
 	case quiet >= m.times.Silence:
+		// Also when client_ready after client_ready stays unanswered.
 		m.state = Left
 		return []Effect{ExitSilent}
-	case quiet >= m.times.Unknown && !m.deafWarned:
+	case quiet >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
 		m.deafWarned = true
 		return m.Step(now, Forgotten)
 	}

@@ -105,24 +105,33 @@ func (c Config) withDefaults() Config {
 
 // validate reports every fault of a configuration that has its defaults.
 func (c Config) validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	return errors.Join(c.checkPeer(), c.checkTimes(), c.checkLimits())
+}
 
+// checkPeer checks the two ends' names.
+func (c Config) checkPeer() error {
+	var faults []error
 	host, port, err := net.SplitHostPort(c.Address)
 	switch number, numberErr := strconv.ParseUint(port, 10, 16); {
 	case err != nil:
-		fault("master address %q: %w; use host:port", c.Address, err)
+		faults = append(faults, fmt.Errorf("master address %q: %w; use host:port", c.Address, err))
 	case host == "":
-		fault("master address %q has no host; use host:port", c.Address)
+		faults = append(faults, fmt.Errorf("master address %q has no host; use host:port", c.Address))
 	case numberErr != nil || number == 0:
-		fault("master address %q: port must be a number from 1 to 65535", c.Address)
+		faults = append(faults, fmt.Errorf("master address %q: port must be a number from 1 to 65535", c.Address))
 	}
 	switch {
 	case c.Identity == "" || len(c.Identity) > maxIdentity:
-		fault("identity has %d bytes; it must have 1 to %d", len(c.Identity), maxIdentity)
+		faults = append(faults, fmt.Errorf("identity has %d bytes; it must have 1 to %d", len(c.Identity), maxIdentity))
 	case !utf8.ValidString(c.Identity) || strings.ContainsRune(c.Identity, 0):
-		fault("identity %q must be valid UTF-8 without NUL", c.Identity)
+		faults = append(faults, fmt.Errorf("identity %q must be valid UTF-8 without NUL", c.Identity))
 	}
+	return errors.Join(faults...)
+}
+
+// checkTimes checks the time limits, alone and against each other.
+func (c Config) checkTimes() error {
+	var faults []error
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -134,24 +143,31 @@ func (c Config) validate() error {
 		{"Linger", c.Linger},
 	} {
 		if d.value < time.Millisecond {
-			fault("%s is %v; it must be at least 1ms", d.name, d.value)
+			faults = append(faults, fmt.Errorf("%s is %v; it must be at least 1ms", d.name, d.value))
 		}
 	}
 	if c.BackoffMax < c.BackoffMin {
-		fault("BackoffMax %v is below BackoffMin %v", c.BackoffMax, c.BackoffMin)
+		faults = append(faults, fmt.Errorf("BackoffMax %v is below BackoffMin %v", c.BackoffMax, c.BackoffMin))
 	}
 	if c.PingTTL < ttlUnit || c.PingTTL > maxTTL {
-		fault("PingTTL is %v; it must be from %v to %v", c.PingTTL, ttlUnit, maxTTL)
+		faults = append(faults, fmt.Errorf("PingTTL is %v; it must be from %v to %v", c.PingTTL, ttlUnit, maxTTL))
 	}
 	if c.PingInterval >= c.PingTTL || c.PingTTL > c.ReadTimeout {
-		fault("PingInterval %v must be below PingTTL %v, and that at most ReadTimeout %v",
-			c.PingInterval, c.PingTTL, c.ReadTimeout)
+		faults = append(faults, fmt.Errorf("PingInterval %v must be below PingTTL %v, and that at most ReadTimeout %v",
+			c.PingInterval, c.PingTTL, c.ReadTimeout))
 	}
+	return errors.Join(faults...)
+}
+
+// checkLimits checks the sizes.
+func (c Config) checkLimits() error {
+	var faults []error
 	if c.QueueMessages < 0 || c.QueueBytes < 0 {
-		fault("QueueMessages %d and QueueBytes %d must not be negative", c.QueueMessages, c.QueueBytes)
+		faults = append(faults, fmt.Errorf("QueueMessages %d and QueueBytes %d must not be negative",
+			c.QueueMessages, c.QueueBytes))
 	}
 	if c.MaxFrame < 0 || c.MaxFrame > maxMaxFrame {
-		fault("MaxFrame is %d; it must be from 1 to %d", c.MaxFrame, maxMaxFrame)
+		faults = append(faults, fmt.Errorf("MaxFrame is %d; it must be from 1 to %d", c.MaxFrame, maxMaxFrame))
 	}
 	return errors.Join(faults...)
 }

@@ -33,7 +33,6 @@ type link struct {
 	dealer     *goczmq.Sock
 	bell, rope *goczmq.Sock
 	waiter     *goczmq.Poller // dealer and bell
-	bellOnly   *goczmq.Poller // for when no message can be taken
 	window     sendWindow
 }
 
@@ -90,9 +89,6 @@ func (l *link) open(config Config, address *net.TCPAddr) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if l.waiter, err = goczmq.NewPoller(l.bell, l.dealer); err != nil {
-		return fmt.Errorf("libczmq poller: %w", err)
-	}
-	if l.bellOnly, err = goczmq.NewPoller(l.bell); err != nil {
 		return fmt.Errorf("libczmq poller: %w", err)
 	}
 	for _, option := range dealerOptions(config, address) {
@@ -152,10 +148,8 @@ func (l *link) readable() bool { return goczmq.Events(l.dealer)&goczmq.Pollin !=
 // destroy gives back what exists. A queue that libzmq still holds leaves in
 // the background, for as long as its linger allows.
 func (l *link) destroy() {
-	for _, poller := range []*goczmq.Poller{l.waiter, l.bellOnly} {
-		if poller != nil {
-			poller.Destroy()
-		}
+	if l.waiter != nil {
+		l.waiter.Destroy()
 	}
 	for _, socket := range []*goczmq.Sock{l.rope, l.bell, l.dealer} {
 		if socket != nil {
@@ -170,16 +164,18 @@ func (l *link) destroy() {
 func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	defer l.destroy()
 	ringing, stopRinging := context.WithCancel(context.Background())
-	rung := make(chan struct{})
-	resets := make(chan string, 1)
+	bell := ringer{
+		rope: l.rope, dealer: d, resets: make(chan string, 1), rung: make(chan struct{}, 1),
+	}
+	ended := make(chan struct{})
 	go func() {
-		defer close(rung)
-		l.ring(ringing, ctx.Done(), d, resets)
+		defer close(ended)
+		bell.ring(ringing, ctx.Done())
 	}()
-	defer func() { <-rung }()
+	defer func() { <-ended }()
 	defer stopRinging()
 
-	o := owner{link: l, dealer: d, epoch: epoch, resets: resets, start: time.Now()}
+	o := owner{link: l, dealer: d, epoch: epoch, resets: bell.resets, rung: bell.rung, start: time.Now()}
 	err := o.loop(ctx)
 	if errors.Is(err, ErrStopped) {
 		d.outbox.shut()
@@ -189,25 +185,38 @@ func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	return err
 }
 
-// ring pulls the rope for everything that the owner must look at, until
-// ringing ends.
-func (l *link) ring(ringing context.Context, stopped <-chan struct{}, d *Dealer, resets chan<- string) {
+// ringer is the goroutine that wakes the owner: inside libzmq by the rope, and
+// in a select by rung.
+type ringer struct {
+	rope   *goczmq.Sock
+	dealer *Dealer
+	resets chan string   // requests, passed on to the owner; cap 1
+	rung   chan struct{} // cap 1
+}
+
+// ring wakes the owner for everything that it must look at, until ringing
+// ends.
+func (r *ringer) ring(ringing context.Context, stopped <-chan struct{}) {
 	for {
 		select {
 		case <-ringing.Done():
 			return
 		case <-stopped:
 			stopped = nil
-		case reason := <-d.resets:
+		case reason := <-r.dealer.resets:
 			select {
-			case resets <- reason:
+			case r.resets <- reason:
 			default:
 			}
-		case <-d.outbox.ready:
+		case <-r.dealer.outbox.ready:
+		}
+		select {
+		case r.rung <- struct{}{}:
+		default:
 		}
 		// A ring that fails costs no more than statePoll: the owner looks anyway.
 		for range sendTries {
-			if l.rope.SendFrame([]byte{0}, goczmq.FlagDontWait) == nil {
+			if r.rope.SendFrame([]byte{0}, goczmq.FlagDontWait) == nil {
 				break
 			}
 		}

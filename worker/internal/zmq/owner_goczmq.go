@@ -23,11 +23,14 @@ type owner struct {
 	dealer  *Dealer
 	epoch   uint64
 	resets  <-chan string
+	rung    <-chan struct{} // a token for each ring of the bell that was not seen
 	start   time.Time
 	settled bool
 	batch   [][]byte // taken from the outbox, not yet with libzmq
 	waiting []Event  // received, not yet with the consumer
 	warned  bool
+
+	received int // messages taken from libzmq
 }
 
 // loop serves until the connection ends, and returns why.
@@ -56,13 +59,21 @@ func (o *owner) loop(ctx context.Context) error {
 	}
 }
 
-// wait sleeps inside libzmq until something happens, for statePoll at most.
+// wait sleeps until something happens, for statePoll at most: inside libzmq,
+// or on the consumer while that is behind.
 func (o *owner) wait() error {
-	poller := o.link.waiter
 	if len(o.waiting) > 0 {
-		poller = o.link.bellOnly
+		timer := time.NewTimer(statePoll)
+		defer timer.Stop()
+		select {
+		case o.dealer.events <- o.waiting[0]:
+			o.waiting = o.waiting[1:]
+		case <-o.rung:
+		case <-timer.C:
+		}
+		return nil
 	}
-	if _, err := poller.Wait(int(statePoll.Milliseconds())); err != nil {
+	if _, err := o.link.waiter.Wait(int(statePoll.Milliseconds())); err != nil {
 		return fmt.Errorf("wait in libczmq: %w", err)
 	}
 	for goczmq.Events(o.link.bell)&goczmq.Pollin != 0 {
@@ -86,6 +97,7 @@ func (o *owner) receive() error {
 		if err != nil {
 			return fmt.Errorf("receive from the master: %w", err)
 		}
+		o.received++
 		if more == 0 {
 			o.waiting = append(o.waiting, Event{Kind: Message, Epoch: o.epoch, Data: body})
 			continue
@@ -140,7 +152,8 @@ func (o *owner) send() error {
 			if o.link.window.mayBeFull(time.Now()) {
 				return nil
 			}
-			return ErrPeerClosed
+			return fmt.Errorf("%w, or fell silent for %v: libzmq does not tell which",
+				ErrPeerClosed, o.dealer.config.ReadTimeout)
 		}
 		if len(o.batch) == 0 {
 			o.batch = o.dealer.outbox.take(nil, batchSize)
@@ -175,16 +188,22 @@ func (o *owner) settle() {
 	}
 }
 
-// finish hands the rest of the queue to libzmq, within Linger, and lets libzmq
-// send it within what remains of that. What arrived so far is received first:
-// closing a socket with unread bytes would throw away what the peer has not
-// read yet.
+// finish hands the rest of the queue to libzmq, within Linger, and receives
+// until the master has been quiet for a fifth of that: closing a socket makes
+// the peer's kernel throw away what the peer has not read if anything arrives
+// afterwards, and libzmq can't close one direction only. What libzmq could not
+// send yet has the rest of Linger.
 func (o *owner) finish() {
 	linger := o.dealer.config.Linger
 	end := time.Now().Add(linger)
-	for time.Now().Before(end) {
-		if o.receive() != nil || o.send() != nil || o.dealer.outbox.empty() {
+	busy := time.Now()
+	for time.Now().Before(end) && time.Since(busy) < linger/5 {
+		received := o.received
+		if o.receive() != nil || o.send() != nil {
 			break
+		}
+		if o.received != received || !o.dealer.outbox.empty() {
+			busy = time.Now()
 		}
 		time.Sleep(time.Millisecond)
 	}

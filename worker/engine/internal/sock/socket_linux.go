@@ -99,6 +99,12 @@ func Write(descriptor int, data []byte) (int, syscall.Errno) {
 	}
 }
 
+// CloseWrite sends a FIN and leaves the other direction open.
+func CloseWrite(descriptor int) syscall.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(descriptor), unix.SHUT_WR, 0)
+	return errno
+}
+
 // Close closes the descriptor. Linux frees it whatever the call returns, and
 // trying again could close somebody else's, so there is no result.
 func Close(descriptor int) {

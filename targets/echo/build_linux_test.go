@@ -1,0 +1,5 @@
+//go:build linux && !portable
+
+package echo_test
+
+const portable = false

@@ -1,0 +1,94 @@
+package httpqps_test
+
+import (
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"upsurge/tasks/httpqps"
+	"upsurge/worker/user"
+)
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func TestPrepareFindsFaults(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const host = "http://127.0.0.1:1"
+	cases := []struct {
+		name  string
+		host  string
+		set   settings
+		fault string
+	}{
+		{name: "fine", host: host},
+		{name: "own host", set: settings{"http-host": host}},
+		{name: "own host wins", host: "ftp://x", set: settings{"http-host": host}},
+		{name: "no host", fault: "no target: set the test's host"},
+		{name: "scheme", host: "ftp://127.0.0.1", fault: "want the scheme http or https"},
+		{name: "port", host: "http://127.0.0.1:99999", fault: "want a port from 1 to 65535"},
+		{name: "waits", host: host, set: settings{"http-wait-min": "2s", "http-wait-max": "1s"}, fault: "--http-wait-min=2s is more than --http-wait-max=1s"},
+		{name: "status", host: host, set: settings{"http-expect-status": "200,ok"}, fault: `"ok" is neither a status code`},
+		{name: "method", host: host, set: settings{"http-method": "GET /"}, fault: "--http-method="},
+		{name: "tunnel", host: host, set: settings{"http-method": "CONNECT"}, fault: "tunnels are not supported"},
+		{name: "path without slash", host: host, set: settings{"http-path": "x"}, fault: "starts with /"},
+		{name: "path with a line end", host: host, set: settings{"http-path": "/ HTTP/1.1\r\nX: y"}, fault: "write it as %20"},
+		{name: "header without colon", host: host, set: settings{"http-header": "nonsense"}, fault: `want "Name: value"`},
+		{name: "header with a bad name", host: host, set: settings{"http-header": "a b: c"}, fault: `want "Name: value"`},
+		{name: "header with a control", host: host, set: settings{"http-header": "a: b\x00c"}, fault: "control character"},
+		{name: "header of framing", host: host, set: settings{"http-header": "content-length: 5"}, fault: "follows from the other options"},
+		{name: "authority file missing", host: "https://127.0.0.1", set: settings{"http-ca-file": empty + "x"}, fault: "--http-ca-file: "},
+		{name: "authority file without certificate", host: "https://127.0.0.1", set: settings{"http-ca-file": empty}, fault: "no certificate in it"},
+		{name: "all at once", host: host, set: settings{"http-path": "x", "http-expect-status": "x"}, fault: "http-path"},
+		{name: "unknown name", host: "http://nothing.invalid", fault: `the target's name "nothing.invalid" has no address`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := prepared(t, c.host, c.set)
+			if c.fault == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.fault) {
+				t.Errorf("error %v, want one with %q", err, c.fault)
+			}
+		})
+	}
+}
+
+func TestFaultsKeepThePassword(t *testing.T) {
+	for _, host := range []string{"ftp://anna:hunter2@x", "http://anna:hunter2@x:99999", "http://anna:hunter2@x/%zz", "http://anna:hunter2@x?y"} {
+		if _, err := prepared(t, host, nil); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("host %s: %v", host, err)
+		}
+	}
+}
+
+func TestClassDeclaresItsOptions(t *testing.T) {
+	class := httpqps.Class()
+	if class.Name != "HttpQpsUser" || class.Help == "" {
+		t.Errorf("class %+v", class)
+	}
+	var options user.OptionSet
+	class.New().Options(&options)
+	for _, o := range options.All() {
+		if !strings.HasPrefix(o.Name, "http-") || o.Help == "" {
+			t.Errorf("option %q with the help %q", o.Name, o.Help)
+		}
+		if err := o.Set(o.Default); err != nil {
+			t.Errorf("default: %v", err)
+		}
+	}
+	for name, text := range map[string]string{"http-timeout": "0s", "http-payload-size": "67108865"} {
+		if err := options.Lookup(name).Set(text); err == nil {
+			t.Errorf("--%s=%s was taken", name, text)
+		}
+	}
+}

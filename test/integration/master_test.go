@@ -1,0 +1,95 @@
+package integration
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"upsurge/test/locust"
+)
+
+// A master that is killed and comes back knows no worker: the worker ends the
+// old test's users, registers anew, and works.
+func TestMasterKilledAndBack(t *testing.T) {
+	locust.Each(t, func(t *testing.T, executable string) {
+		s := newScene(t, executable, 1, locust.Config{Web: true})
+		s.awaitWorkers()
+		s.master.Swarm(300, 300, nil)
+		s.master.WaitFor(20*time.Second, "users", func(r locust.RequestsJSON) bool { return r.UserCount == 300 })
+		s.master.Kill()
+		s.master.Restart()
+		s.awaitWorkers()
+		locust.Until(t, 10*time.Second, "the old test's connections to end", func() bool { return s.push.counters().Open == 0 })
+		s.master.Swarm(100, 100, nil)
+		s.master.WaitFor(20*time.Second, "users of the new test", func(r locust.RequestsJSON) bool {
+			return r.State == "running" && r.UserCount == 100
+		})
+	})
+}
+
+// A worker that is started first waits, says so once, and joins.
+func TestWorkerBeforeMaster(t *testing.T) {
+	executable := locust.Executables(t)[0]
+	port := locust.FreePort(t)
+	worker := start(t, "worker", "--master-port", itoa(port))
+	worker.waitOutput("connection refused")
+	time.Sleep(4 * time.Second)
+	if n := strings.Count(worker.output.String(), "refused"); n != 1 {
+		t.Errorf("said %d times that nobody is there:\n%s", n, worker.output)
+	}
+	master := locust.Start(t, locust.Config{Executable: executable, Locustfile: mixed, Web: true, Port: port})
+	master.WaitFor(15*time.Second, "the worker", func(r locust.RequestsJSON) bool { return r.CountWorkers("ready") == 1 })
+	worker.signal(15)
+	if code := worker.wait(10 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// What listens at the master's port need not be a master.
+func TestPortOfSomethingElse(t *testing.T) {
+	garbage := func(greeting string) string {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+		go func() {
+			for {
+				connection, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = connection.Write([]byte(greeting))
+				time.AfterFunc(time.Second, func() { _ = connection.Close() })
+			}
+		}()
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		return port
+	}
+	web := startTarget(t, "http")
+	_, webPort, _ := net.SplitHostPort(web.address)
+	cases := []struct{ name, port, want string }{
+		{"a web server", webPort, "HTTP"},
+		{"a mail server", garbage("220 mail.example ESMTP\r\n"), "ZeroMQ"},
+		{"random bytes", garbage("\xff\x00\x12\x99 garbage \x00\x01\x02\x03 and more of it, longer than a greeting would be ever"), "security mechanism"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			worker := start(t, "worker", "--master-port", c.port)
+			worker.waitOutput("(?i)" + c.want)
+			select {
+			case <-worker.ended:
+				t.Fatalf("the worker gave up:\n%s", worker.output)
+			case <-time.After(2 * time.Second):
+			}
+			worker.signal(15)
+			if code := worker.wait(10 * time.Second); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, worker.output)
+			}
+			if strings.Contains(worker.output.String(), "panic") {
+				t.Errorf("panic:\n%s", worker.output)
+			}
+		})
+	}
+}

@@ -1,0 +1,11 @@
+"""The shipped locustfile with a mix for the tests: most users hold."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "scripts"))
+
+from locustfile import HttpQpsUser, TcpEchoUser, TcpHoldUser, add_arguments  # noqa: E402,F401
+
+HttpQpsUser.fixed_count = 50
+TcpEchoUser.fixed_count = 200
