@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -58,14 +59,11 @@ Exit codes: 0 fine, 1 at least one failure, 2 usage, 130 interrupted.`,
 }
 
 func classList() string {
-	text := ""
-	for i, class := range classes() {
-		if i > 0 {
-			text += ", "
-		}
-		text += class.Name
+	var names []string
+	for _, class := range classes() {
+		names = append(names, class.Name)
 	}
-	return text
+	return strings.Join(names, ", ")
 }
 
 func newRunClassCommand(class user.Class) *cobra.Command {

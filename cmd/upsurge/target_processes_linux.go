@@ -63,13 +63,16 @@ func superviseTarget(ctx context.Context, out io.Writer, binding targets.Binding
 	if err != nil {
 		return fmt.Errorf("directory for the processes' sockets: %w", err)
 	}
-	family := &targetFamily{directory: directory, addresses: addresses, log: binding.Log, ended: make(chan *targetChild, count)}
+	family := &targetFamily{addresses: addresses, log: binding.Log, ended: make(chan *targetChild, count)}
+	for i := range count {
+		family.sockets = append(family.sockets, filepath.Join(directory, fmt.Sprintf("%d.sock", i)))
+	}
 	watch, err := openAdmin(adminAddress, binding.Log, family.stats)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(directory))
 	}
 	err = runTogether(ctx, func(ctx context.Context) error {
-		return family.run(ctx, out, count, watch)
+		return family.run(ctx, out, watch)
 	}, watch)
 	return errors.Join(err, json.NewEncoder(out).Encode(family.final()), os.RemoveAll(directory))
 }
@@ -98,9 +101,9 @@ func choosePorts(listen []string) ([]string, error) {
 }
 
 // targetFamily is the parent's view of its processes. Its fields belong to
-// the goroutine of run, except what children write before ended.
+// the goroutine of run; sockets, addresses and log don't change.
 type targetFamily struct {
-	directory string
+	sockets   []string // the admin listeners of the children
 	addresses []string
 	log       *slog.Logger
 	children  []*targetChild
@@ -111,7 +114,6 @@ type targetFamily struct {
 // to ended.
 type targetChild struct {
 	command *exec.Cmd
-	socket  string
 	ready   chan struct{} // closed when it listens on every address
 	final   targets.Stats
 	err     error
@@ -119,11 +121,11 @@ type targetChild struct {
 
 // run starts the processes, waits until the context or one of them ends, and
 // ends the others.
-func (f *targetFamily) run(ctx context.Context, out io.Writer, count int, watch *admin.Server) error {
+func (f *targetFamily) run(ctx context.Context, out io.Writer, watch *admin.Server) error {
 	// PDEATHSIG is about the thread that started a child: it must stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := f.start(count)
+	err := f.start()
 	if err == nil {
 		err = f.awaitReady(ctx)
 	}
@@ -134,19 +136,18 @@ func (f *targetFamily) run(ctx context.Context, out io.Writer, count int, watch 
 	return errors.Join(err, f.stop())
 }
 
-func (f *targetFamily) start(count int) error {
+func (f *targetFamily) start() error {
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding this program for its processes: %w", err)
 	}
-	for i := range count {
+	for i, socket := range f.sockets {
 		child := &targetChild{
 			command: exec.Command(executable, os.Args[1:]...),
-			socket:  filepath.Join(f.directory, fmt.Sprintf("%d.sock", i)),
 			ready:   make(chan struct{}),
 		}
 		child.command.Env = append(os.Environ(),
-			targetChildVariable+"="+child.socket,
+			targetChildVariable+"="+socket,
 			targetListenVariable+"="+strings.Join(f.addresses, ","))
 		child.command.Stderr = os.Stderr
 		// A parent that is killed can't tell anyone.
@@ -156,7 +157,7 @@ func (f *targetFamily) start(count int) error {
 			err = child.command.Start()
 		}
 		if err != nil {
-			return fmt.Errorf("starting process %d of %d: %w", i+1, count, err)
+			return fmt.Errorf("starting process %d of %d: %w", i+1, len(f.sockets), err)
 		}
 		f.children = append(f.children, child)
 		go func() {
@@ -259,8 +260,8 @@ func (f *targetFamily) stop() error {
 // stats asks every child. Any goroutine.
 func (f *targetFamily) stats(ctx context.Context) (targets.Stats, error) {
 	total := targets.Stats{PID: os.Getpid()}
-	for _, child := range f.children {
-		stats, err := admin.Fetch(ctx, child.socket)
+	for _, socket := range f.sockets {
+		stats, err := admin.Fetch(ctx, socket)
 		if err != nil {
 			return total, err
 		}

@@ -93,7 +93,7 @@ func Classify(err error) Failure {
 	if err == nil {
 		return None
 	}
-	if errno, ok := err.(syscall.Errno); ok { // as the event loops report it
+	if errno, ok := err.(syscall.Errno); ok { //nolint:errorlint // as the event loops report it; what is wrapped follows
 		return classifyErrno(errno)
 	}
 	switch {

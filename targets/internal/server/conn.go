@@ -2,8 +2,12 @@ package server
 
 import "time"
 
-// lingerTime is how long CloseAfterFlush waits for the peer's end of stream.
-const lingerTime = time.Second
+const (
+	// flushTime is how long CloseAfterFlush waits for a peer to read what
+	// is queued, lingerTime how long for the peer's end of stream after that.
+	flushTime  = 30 * time.Second
+	lingerTime = time.Second
+)
 
 // Conn is one accepted connection. Loop goroutine only: its methods may be
 // called from the callbacks of its loop's Handler and from nowhere else.
@@ -95,7 +99,7 @@ func (c *Conn) CloseAfterFlush() {
 		return
 	}
 	c.flags = c.flags&^(flagPaused|flagNotify) | flagFlushing
-	c.loop.setTimer(c, lingerTime)
+	c.loop.setTimer(c, flushTime)
 	if c.Pending() == 0 {
 		c.linger()
 	}
@@ -105,6 +109,7 @@ func (c *Conn) CloseAfterFlush() {
 // linger ends our side of the stream.
 func (c *Conn) linger() {
 	c.flags = c.flags&^flagFlushing | flagLingering
+	c.loop.setTimer(c, lingerTime)
 	c.shutdownWrite()
 }
 

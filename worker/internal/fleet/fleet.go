@@ -30,7 +30,7 @@ type Config struct {
 	Exception func(message, traceback string)
 }
 
-// Fleet: see the package. Make one with New, start it with Run.
+// Fleet is all the users of one process. Make one with New, start it with Run.
 type Fleet struct {
 	config  Config
 	engine  *engine.Engine
@@ -51,7 +51,7 @@ type Fleet struct {
 
 	preparing sync.WaitGroup
 	prepared  chan Preparation
-	testEnds  context.Context // ended by cancel: the preparations of a test
+	testEnds  context.Context //nolint:containedctx // of one test's preparations; the fleet has many tests
 	cancel    context.CancelFunc
 	parting   int // loops whose part of a collection is missing
 }

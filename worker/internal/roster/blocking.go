@@ -68,6 +68,9 @@ func (c *blockingCrew) live(ctx context.Context, handle *blockingUser) (again bo
 		}
 	}()
 	if err := member.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return false // killed in the middle of it
+		}
 		c.fault("Start", err)
 		return true
 	}

@@ -49,7 +49,7 @@ func (c *eventCrew) ended(leaver user.EventUser) {
 func (c *eventCrew) kill() {
 	for leaver := range c.late {
 		delete(c.late, leaver)
-		leaver.Kill()
+		c.group.guarded(leaver.Kill)
 	}
 }
 

@@ -51,10 +51,15 @@ type Group struct {
 
 var _ user.Presence = (*Group)(nil)
 
-// Joined implements user.Presence.
+// Joined implements user.Presence. Blocking users call it on goroutines of
+// their own, and Changed is for the loop's.
 func (g *Group) Joined() {
 	g.present.Add(1)
-	if g.pending.Load() == 0 {
+	switch {
+	case g.pending.Load() != 0:
+	case g.scope.Loop == nil:
+		g.roster.config.Loop.Post(g.roster.config.Changed)
+	default:
 		g.roster.config.Changed()
 	}
 }
@@ -78,7 +83,7 @@ func (g *Group) Present() int { return int(g.present.Load()) }
 // goroutine.
 func (g *Group) Placed() int { return int(g.placed.Load()) }
 
-// Pending: see Placed.
+// Pending is the number of starts still to come; see Placed.
 func (g *Group) Pending() int { return int(g.pending.Load()) }
 
 // Late is the number of users that were asked to leave and have not. Any
@@ -110,7 +115,7 @@ func (g *Group) step() {
 	switch due := g.pace.due(loop.Now()); {
 	case g.clearing:
 		for range min(clearBatch, g.crew.working()) {
-			g.crew.stopNewest()
+			g.guarded(g.crew.stopNewest)
 		}
 		if g.crew.working() > 0 {
 			loop.Schedule(&g.timer, 0, g)
@@ -124,7 +129,7 @@ func (g *Group) step() {
 		}
 	case due < 0:
 		for range min(-due, g.crew.working()) {
-			g.crew.stopNewest()
+			g.guarded(g.crew.stopNewest)
 		}
 	}
 	g.count()
@@ -145,6 +150,17 @@ func (g *Group) start() {
 		}
 	}()
 	g.crew.start()
+}
+
+// guarded calls a user's code; a panic in it must not keep the others from
+// being stopped. The user counts as gone.
+func (g *Group) guarded(call func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.exception(cause, debug.Stack())
+		}
+	}()
+	call()
 }
 
 func (g *Group) exception(cause any, stack []byte) {

@@ -75,6 +75,7 @@ func (r *Roster) Open(class string, definition user.Definition) (group *Group, e
 // the window from now; the first at once. Starts that an earlier call still
 // had to make are spread anew with these; stops take them back first.
 func (r *Roster) Change(class string, n int, window time.Duration) {
+	r.config.Loop.Cancel(&r.killer) // of a Clear whose users have all left
 	if group := r.groups[class]; group != nil {
 		group.change(n, window)
 	}
@@ -117,9 +118,14 @@ func (r *Roster) Wait(ctx context.Context) error {
 // killer ends what is still there when a grace is over.
 type killer struct{ *Roster }
 
-func (k killer) OnTimer(*engine.Timer) {
+func (k killer) OnTimer(timer *engine.Timer) {
+	clearing := false
 	for _, group := range k.groups {
 		group.kill()
+		clearing = clearing || group.clearing
+	}
+	if clearing { // not every user has been asked to leave yet
+		k.config.Loop.Schedule(timer, 0, k)
 	}
 	k.config.Changed()
 }

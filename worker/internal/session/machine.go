@@ -87,7 +87,13 @@ func (m *Machine) Index() int { return m.index }
 // Joined says whether statistics may be sent: the master counts what it gets
 // from a registered worker, and only from such.
 func (m *Machine) Joined() bool {
-	return m.connected && m.registered && m.ackDue == 0 && (m.known || !m.echoes)
+	return m.counted() && m.ackDue == 0
+}
+
+// counted says whether the master counts the worker in, or did until the
+// client_ready that it has not acknowledged yet.
+func (m *Machine) counted() bool {
+	return m.connected && m.registered && (m.known || m.ackDue == 0 && !m.echoes)
 }
 
 // Up says that the transport has a new connection. refused: at least one
@@ -166,7 +172,7 @@ func (m *Machine) admit(now time.Duration, effects []Effect, effect Effect) []Ef
 			return effects
 		}
 	case SendStats, SendStopped:
-		if !m.Joined() {
+		if !m.counted() {
 			return effects
 		}
 	case DropStats:
@@ -194,7 +200,7 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 		// after an ack is new, whatever its timestamp.
 		m.index, m.mark, m.ackDue, m.known = message.Index, 0, 0, true
 		m.nextHeartbeat, m.nextStats = now+m.times.Heartbeat, now+m.times.Stats
-		if m.connected {
+		if m.connected && m.registered {
 			return []Effect{SendHeartbeat}
 		}
 	case proto.Heartbeat:

@@ -9,9 +9,9 @@ import (
 
 const (
 	maxDuration = time.Duration(math.MaxInt64)
-	// noSecond is so far from any moment that no sample falls into the
+	// beforeAllTime is so far from any moment that no sample falls into the
 	// second that begins there.
-	noSecond = time.Duration(math.MinInt64)
+	beforeAllTime = time.Duration(math.MinInt64)
 )
 
 // Block is what one shard counted between two swaps. Whoever Swap gave it to
@@ -76,7 +76,7 @@ func (r *rowCounts) findSecond(second int64) *secondCounts {
 
 // forgetSecond makes the next sample look its second up again.
 func (r *rowCounts) forgetSecond() {
-	r.secondStart = noSecond
+	r.secondStart = beforeAllTime
 	r.second = nil
 }
 
@@ -87,7 +87,7 @@ func (r *rowCounts) empty(pool *pagePool) {
 	pool.takeBack(r.buckets.pages[:])
 	clear(r.failures)
 	*r = rowCounts{
-		secondStart: noSecond,
+		secondStart: beforeAllTime,
 		seconds:     r.seconds[:0],
 		failures:    r.failures,
 	}

@@ -5,6 +5,7 @@
 package stats
 
 import (
+	"slices"
 	"time"
 
 	"upsurge/worker/user"
@@ -206,7 +207,7 @@ func (s *Shard) growRows(row user.Row) user.Row {
 	}
 	b := s.active
 	for len(b.rows) < len(s.rowKeys) {
-		b.rows = append(b.rows, rowCounts{secondStart: noSecond})
+		b.rows = append(b.rows, rowCounts{secondStart: beforeAllTime})
 	}
 	return row
 }
@@ -228,8 +229,8 @@ func (s *Shard) growFailures(r *rowCounts, failure user.Failure) user.Failure {
 func (s *Shard) Swap() *Block {
 	full := s.active
 	full.owner = s
-	full.rowKeys = s.rowKeys[:len(s.rowKeys):len(s.rowKeys)]
-	full.failureTexts = s.failureTexts[:len(s.failureTexts):len(s.failureTexts)]
+	full.rowKeys = slices.Clip(s.rowKeys)
+	full.failureTexts = slices.Clip(s.failureTexts)
 	last := len(s.spares) - 1
 	if last < 0 {
 		s.active = &Block{}
