@@ -114,7 +114,7 @@ test-integration: build ## tests against real Locust masters, the newest and 2.1
 	@locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env all)}; \
 	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))"; \
 	echo "UPSURGE_LOCUST=$$UPSURGE_LOCUST UPSURGE_BINARY=$$UPSURGE_BINARY"; \
-	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' ./test/...
+	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' ./test/... ./cmd/upsurge
 
 .PHONY: fuzz
 fuzz: ## each fuzzer for FUZZTIME (10s)

@@ -103,7 +103,7 @@ def add_arguments(parser, **_):
     parser.add_argument(
         "--http-header",
         type=str, default="",
-        help="header fields, one \"Name: value\" per line",
+        help="header fields, one \"Name: value\" per line; \\n may stand for a line's end",
     )
     parser.add_argument(
         "--http-body",

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"upsurge/worker/internal/fleet"
@@ -55,6 +57,9 @@ func (c Config) normalised() (Config, error) {
 	if c.MasterHost == "" {
 		c.MasterHost = "127.0.0.1"
 	}
+	if err := checkHost(c.MasterHost); err != nil {
+		faults = append(faults, err)
+	}
 	if c.MasterPort == 0 {
 		c.MasterPort = 5557
 	}
@@ -80,6 +85,18 @@ func (c Config) normalised() (Config, error) {
 		c.OnResult = func(result.Result) {}
 	}
 	return c, errors.Join(faults...)
+}
+
+// checkHost finds what can never be a host: with it the worker would dial for
+// ever, as it does while a master is not there yet.
+func checkHost(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	if strings.ContainsAny(host, ":/[] \t\r\n") {
+		return fmt.Errorf("master host %q: want a name or an address alone, without scheme, brackets or port", host)
+	}
+	return nil
 }
 
 // Worker is one registration at a master. Make one with New, run it once.
@@ -128,7 +145,10 @@ func New(config Config) (*Worker, error) {
 	w.fleet, err = fleet.New(fleet.Config{
 		Loops: config.Loops, Classes: config.Classes, Logger: config.Logger, Exception: w.queueException,
 	})
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // tickEvery is how often the conversation looks at the clock.

@@ -45,6 +45,29 @@ func TestLocustListsTheClasses(t *testing.T) {
 	})
 }
 
+func TestLocustHelpExplainsTheOptions(t *testing.T) {
+	eachLocust(t, func(t *testing.T, executable string) {
+		text, err := locustfile([]user.Class{everyKindClass()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "classes.py")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output, err := exec.CommandContext(t.Context(), executable, "-f", file, "--help").CombinedOutput()
+		if err != nil {
+			t.Fatalf("locust --help: %v\n%s", err, output)
+		}
+		if !strings.Contains(string(output), "--every-text") {
+			t.Skip("this release prints its help before it loads a locustfile")
+		}
+		if !strings.Contains(string(output), `100% of "it" \ %s`) {
+			t.Errorf("locust --help lacks an option's text:\n%s", output)
+		}
+	})
+}
+
 // argumentsPage is a locustfile that adds a page with the arguments as the
 // master sends them to its workers.
 const argumentsPage = `

@@ -62,6 +62,7 @@ Exit codes: 0 fine, 1 failures or errors, 2 usage, 130 interrupted.`,
 		return usageError("%w; see '%s --help'", err, command.CommandPath())
 	})
 	root.AddCommand(newWorkerCommand(), newRunCommand(), newTargetCommand(), newLocustfileCommand(), newVersionCommand())
+	addVersionFlag(root)
 	return withUsageErrors(root)
 }
 
@@ -82,16 +83,26 @@ func withUsageErrors(command *cobra.Command) *cobra.Command {
 	return command
 }
 
-// workerArguments turns Locust's own command line for workers into ours:
-// --worker anywhere before a subcommand, or LOCUST_MODE_WORKER.
+// workerArguments turns Locust's own command line for workers into ours.
 func workerArguments(arguments []string, environment func(string) string) []string {
-	if len(arguments) > 0 && !strings.HasPrefix(arguments[0], "-") {
+	switch {
+	case len(arguments) > 0 && arguments[0] == "worker":
+		return joinLists(arguments)
+	case asksForWorker(arguments, environment):
+		rest := slices.DeleteFunc(slices.Clone(arguments), func(argument string) bool { return argument == "--worker" })
+		return joinLists(append([]string{"worker"}, rest...))
+	default:
 		return arguments
 	}
-	asked := slices.Contains(arguments, "--worker")
-	if !asked && (len(arguments) > 0 || !strings.EqualFold(environment("LOCUST_MODE_WORKER"), "true")) {
-		return arguments
+}
+
+// asksForWorker recognises Locust's two ways to ask for a worker, unless the
+// command line begins with a subcommand.
+func asksForWorker(arguments []string, environment func(string) string) bool {
+	if len(arguments) > 0 && (!strings.HasPrefix(arguments[0], "-") || arguments[0] == "-h" || arguments[0] == "--help") {
+		return false
 	}
-	rest := slices.DeleteFunc(slices.Clone(arguments), func(argument string) bool { return argument == "--worker" })
-	return append([]string{"worker"}, rest...)
+	// The values that Locust takes for true in the environment.
+	yes := []string{"true", "yes", "on", "1"}
+	return slices.Contains(arguments, "--worker") || slices.Contains(yes, strings.ToLower(environment("LOCUST_MODE_WORKER")))
 }

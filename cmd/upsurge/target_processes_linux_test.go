@@ -53,11 +53,11 @@ type targetProgram struct {
 
 func startTargetProgram(t *testing.T, arguments string) *targetProgram {
 	t.Helper()
-	temporary, err := os.MkdirTemp("", "t") // t.TempDir is too long for sockets
+	temporary, err := os.MkdirTemp("", "t") //nolint:usetesting // t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(temporary) })
+	t.Cleanup(func() { _ = os.RemoveAll(temporary) })
 	p := &targetProgram{
 		command: exec.Command(os.Args[0], "-test.run=^TestTargetProgram$"),
 		stderr:  &bytes.Buffer{}, temporary: temporary,
@@ -128,7 +128,7 @@ func request(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func request(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response.Body.Close()
+	_ = response.Body.Close()
 }
 
 func TestTargetEndsOrderlyOnSignals(t *testing.T) {
@@ -209,7 +209,7 @@ func TestTargetProcessesDieWithTheirParent(t *testing.T) {
 		// Free only when the last of them is gone.
 		l, err := net.Listen("tcp", p.address)
 		if err == nil {
-			l.Close()
+			_ = l.Close()
 			return
 		}
 		if time.Now().After(deadline) {

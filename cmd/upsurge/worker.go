@@ -16,6 +16,7 @@ import (
 	"upsurge/worker"
 	"upsurge/worker/logbook"
 	"upsurge/worker/result"
+	"upsurge/worker/user"
 )
 
 // workerFlags are the flags of upsurge worker that do something.
@@ -43,7 +44,7 @@ report all that they did, and take leave of the master.`,
 		Example: `  upsurge worker --master-host 10.0.0.1
   upsurge worker --master-host 10.0.0.1 --processes -1
   upsurge --worker --master-host 10.0.0.1 -L DEBUG`,
-		Args: cobra.NoArgs,
+		Args: checkClassNames,
 		RunE: func(command *cobra.Command, _ []string) error { return flags.run(command) },
 	}
 	set := command.Flags()
@@ -54,8 +55,20 @@ report all that they did, and take leave of the master.`,
 	set.IntVar(&flags.loops, "loops", 0, "event loops in each process; 0: one for each core, or one if there are several processes")
 	set.StringVar(&flags.jsonFile, "json-file", "", "write this worker's own sums to the file after each test; with several processes, -1, -2, ... is added to its name")
 	flags.log.declare(set)
+	addVersionFlag(command)
 	acceptLocustFlags(set)
 	return command
+}
+
+// checkClassNames takes the names of user classes, which Locust has at the end
+// of its command line, and nothing else: what lacks its dashes is no class.
+func checkClassNames(_ *cobra.Command, arguments []string) error {
+	for _, name := range arguments {
+		if _, err := user.Find(classes(), name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // config checks the flags.

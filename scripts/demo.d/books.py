@@ -55,9 +55,11 @@ def differences(master, workers, targets):
     for method, name, target, counter in ROWS:
         requests, failures = master.get((method, name), (0, 0))
         counted = targets[target][counter]
-        if requests - failures != counted:
+        surplus = counted - (requests - failures)
+        if surplus:
             found.append(
                 f"{method} {name}: the master shows {requests - failures:,} successes, "
-                f"the {target} target's {counter} is {counted:,} ({counted - requests + failures:+,})"
+                f"the {target} target's {counter} is {counted:,} ({surplus:+,}); "
+                f"it had {targets[target]['errors']:,} connections that ended with an error"
             )
     return found

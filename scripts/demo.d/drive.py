@@ -1,5 +1,5 @@
 """Drives the demo: starts the processes, runs a test through the master's web
-UI, and compares the books. Run by scripts/demo; needs Python 3.9, no packages."""
+UI, and compares the books. Run by scripts/demo; needs Python 3.9 and no packages."""
 
 import argparse
 import os
@@ -71,9 +71,9 @@ def check_descriptors(users):
 class Demo:
     """One run. Its processes belong to the family."""
 
-    def __init__(self, locust, ui, folder):
+    def __init__(self, locust, ui, users, seconds, folder):
         self.locust, self.ui, self.folder = locust, ui, folder
-        self.users, self.seconds = setting("DEMO_USERS", 10000), setting("DEMO_SECONDS", 60)
+        self.users, self.seconds = users, seconds
         self.family = Family(folder)
         self.admin = {}  # target: URL of its counters
 
@@ -120,6 +120,7 @@ class Demo:
         return requests and len(requests["workers"]) == WORKERS
 
     def run_test(self):
+        """Returns the most connections that the push target had at a time."""
         total = self.users + HTTP_USERS
         say(f"\nRunning {self.users:,} TcpHoldUser and {HTTP_USERS} HttpQpsUser, "
             f"{SPAWN_RATE:,} more each second, for {self.seconds} s")
@@ -132,11 +133,8 @@ class Demo:
             time.sleep(min(PROGRESS_SECONDS - passed % PROGRESS_SECONDS, self.seconds - passed))
             self.family.check()
             held = max(held, self.show_progress(time.monotonic() - begin))
-        say(f"  $ curl -X POST {self.master.url}/stop")
         self.master.stop()
-        if held != self.users:
-            raise Failure(f"the push target saw at most {held:,} connections at a time, not {self.users:,}; "
-                          f"the page {self.master.url}/stats/requests said: {self.master.requests()}")
+        return held
 
     def show_progress(self, passed):
         """Prints a line and returns the connections that are open."""
@@ -147,7 +145,7 @@ class Demo:
         say(f"{passed:6.0f}s{requests['user_count']:18,}{push['open']:20,}{http['requests']:16,}")
         return push["open"]
 
-    def compare(self):
+    def compare(self, held):
         """Prints the books and returns whether they agree."""
         files = [self.folder / f"worker-{number}.json" for number in range(1, WORKERS + 1)]
         self.family.wait_for("the workers' own sums", lambda: all(file.exists() for file in files))
@@ -159,11 +157,10 @@ class Demo:
         for line in books.table(*sides):
             say(line)
         found = books.differences(*sides)
-        failures = sum(failed for _, failed in sides[0].values())
+        if held != self.users:
+            found.append(f"the push target had at most {held:,} connections at a time, not {self.users:,}")
         for error in requests["errors"]:
-            found.append(f"{error['occurrences']} x {error['method']} {error['name']}: {error['error']}")
-        if failures and not requests["errors"]:
-            found.append(f"{failures} failures of which the master does not say more")
+            found.append(f"{error['occurrences']:,} failures of {error['method']} {error['name']}: {error['error']}")
         say("\nagree: " + ("no" if found else "yes"))
         for line in found:
             say("  " + line)
@@ -190,8 +187,8 @@ def run(demo):
         demo.start_all()
         if demo.ui:
             demo.stay()
-        demo.run_test()
-        code = 0 if demo.compare() else 1
+        held = demo.run_test()
+        code = 0 if demo.compare(held) else 1
     except Failure as failure:
         say(f"\ndemo: {failure}")
     except Interrupted as interrupt:
@@ -209,10 +206,11 @@ def main():
     parser.add_argument("--locust", required=True)
     parser.add_argument("--ui", action="store_true")
     arguments = parser.parse_args()
+    users, seconds = setting("DEMO_USERS", 10000), setting("DEMO_SECONDS", 60)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="upsurge-demo-"))
     begin = time.monotonic()
-    code = run(Demo(arguments.locust, arguments.ui, folder))
-    if code == 1:
+    code = run(Demo(arguments.locust, arguments.ui, users, seconds, folder))
+    if code == 1 and any(folder.iterdir()):
         show_logs(folder)
     else:
         shutil.rmtree(folder, ignore_errors=True)

@@ -88,6 +88,7 @@ class Family:
         self.folder = folder
         self.members = []
         self.asked = 0  # signals so far
+        self.latest = signal.SIGINT
         self.shielded = False
         for number in SIGNALS:
             signal.signal(number, self.on_signal)
@@ -98,7 +99,7 @@ class Family:
         }
 
     def on_signal(self, number, _frame):
-        self.asked += 1
+        self.asked, self.latest = self.asked + 1, number
         if not self.shielded:
             raise Interrupted(number)
 
@@ -115,7 +116,7 @@ class Family:
         finally:
             self.shielded = False
         if self.asked > before:
-            raise Interrupted(signal.SIGINT)
+            raise Interrupted(self.latest)
         return process
 
     def check(self):

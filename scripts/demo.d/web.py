@@ -6,7 +6,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from processes import Failure
+from processes import Failure, say
 
 # Never by way of a proxy: everything is on this machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -42,12 +42,14 @@ class Master:
 
     def stop(self):
         """Returns when the master has the test stopped."""
+        say(f"  $ curl -X POST {self.url}/stop")
         try:
             self.submit("/stop", {}, timeout=60)
         except urllib.error.HTTPError as error:
             if error.code != http.client.METHOD_NOT_ALLOWED:
                 raise Failure(f"/stop: {error}") from error
-            self.submit("/stop", None, timeout=60)  # releases before 2.44
+            say(f"  $ curl {self.url}/stop")  # older releases take GET alone
+            self.submit("/stop", None, timeout=60)
 
     def submit(self, path, form, timeout):
         try:

@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,7 +40,7 @@ func dial(t testing.TB, server *httpd.Server) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	return c.(*net.TCPConn)
 }
 
@@ -54,13 +55,14 @@ func readResponses(t testing.TB, r *bufio.Reader, count int, method string) []st
 	var responses []string
 	for len(responses) != count {
 		response, err := http.ReadResponse(r, &http.Request{Method: method})
-		if err == io.ErrUnexpectedEOF || err == io.EOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			t.Fatalf("response %d: %v", len(responses)+1, err)
 		}
 		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
 		if err != nil {
 			t.Fatalf("body %d: %v", len(responses)+1, err)
 		}
@@ -181,7 +183,7 @@ func TestHeadTellsTheLength(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response.Body.Close()
+	_ = response.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
 	if response.ContentLength != 12345 || response.Header.Get("Date") == "" || response.Header.Get("Server") == "" {
 		t.Errorf("head %+v", response)
@@ -256,6 +258,7 @@ func TestLargeBodyWaitsForItsReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || len(body) != size {
 		t.Fatalf("%d bytes, %v; want %d", len(body), err, size)

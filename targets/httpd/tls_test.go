@@ -99,7 +99,7 @@ func TestTLSStopsDuringDelay(t *testing.T) {
 	go func() {
 		response, err := client.Get("https://" + server.Addr().String() + "/?delay=1h")
 		if err == nil {
-			response.Body.Close()
+			_ = response.Body.Close()
 		}
 		failed <- err
 	}()

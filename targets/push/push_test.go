@@ -36,7 +36,7 @@ func dial(t testing.TB, server *push.Server) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -143,7 +143,7 @@ func TestPeerThatLeavesIsClosed(t *testing.T) {
 	server, _ := start(t, push.Config{Interval: time.Hour})
 	c := dial(t, server)
 	targettest.Await(t, server, "the connection", func(s targets.Stats) bool { return s.Open == 1 })
-	c.Close()
+	_ = c.Close()
 	stats := targettest.Await(t, server, "its end", func(s targets.Stats) bool { return s.Open == 0 })
 	if stats.Closed != 1 || stats.Errors != 0 {
 		t.Errorf("stats %+v", stats)
@@ -157,7 +157,7 @@ func TestResetCountsAsError(t *testing.T) {
 	if err := c.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
-	c.Close()
+	_ = c.Close()
 	targettest.Await(t, server, "the reset", func(s targets.Stats) bool { return s.Open == 0 && s.Errors == 1 })
 }
 

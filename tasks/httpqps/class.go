@@ -96,7 +96,7 @@ func (d *definition) Options(set *user.OptionSet) {
 	set.String(&o.host, "http-host", "", "target such as http://10.0.0.2:8080 or https://user:password@example.org/base; empty: the test's host")
 	set.String(&o.method, "http-method", "GET", "request method")
 	set.String(&o.path, "http-path", "/", "path and query, appended to the target's own path")
-	set.String(&o.headers, "http-header", "", `header fields, one "Name: value" per line`)
+	set.String(&o.headers, "http-header", "", `header fields, one "Name: value" per line; \n may stand for a line's end`)
 	set.String(&o.body, "http-body", "", "request body")
 	set.Int(&o.payloadSize, "http-payload-size", 0, 0, maxPayload, "bytes of a generated request body, when there is no --http-body")
 	set.Duration(&o.timeout, "http-timeout", 10*time.Second, minTimeout, maxSpan, "limit for a connect, TLS included, and again for a request until its answer is read")

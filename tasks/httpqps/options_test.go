@@ -2,7 +2,7 @@ package httpqps_test
 
 import (
 	"io"
-	"log"
+	"log" //nolint:depguard // what httptest.Server takes
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,5 +90,13 @@ func TestClassDeclaresItsOptions(t *testing.T) {
 		if err := options.Lookup(name).Set(text); err == nil {
 			t.Errorf("--%s=%s was taken", name, text)
 		}
+	}
+}
+
+// A master's form has fields of one line only.
+func TestHeaderLinesInAForm(t *testing.T) {
+	fields, err := parseHeaders(`A: 1\nB: 2`)
+	if err != nil || len(fields) != 2 || fields[1] != (field{"B", "2"}) {
+		t.Errorf("got %v, %v", fields, err)
 	}
 }

@@ -90,12 +90,13 @@ func checkPath(path string) error {
 // field is one line of the header.
 type field struct{ name, value string }
 
-// parseHeaders reads "Name: value" lines; empty lines are skipped. All faults
-// are returned together.
+// parseHeaders reads "Name: value" lines; empty lines are skipped. A \n that is
+// written out ends a line too, because the fields of a master's form take no
+// other. All faults are returned together.
 func parseHeaders(text string) ([]field, error) {
 	var fields []field
 	var faults []error
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.ReplaceAll(text, `\n`, "\n")) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue

@@ -3,6 +3,7 @@ package httpqps_test
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -87,7 +88,7 @@ func TestSecureConnectionEndsInGoodOrder(t *testing.T) {
 	})
 	v, r := visitor(t, "https://"+host, settings{"http-ca-file": caFile, "http-keep-alive": "false"})
 	iterate(t, v, 1)
-	if err := <-ended; err != io.EOF {
+	if err := <-ended; !errors.Is(err, io.EOF) {
 		t.Errorf("the server's read gave %v, want io.EOF", err)
 	}
 	wantFailures(t, r, "")

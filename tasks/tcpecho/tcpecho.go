@@ -85,6 +85,7 @@ type caller struct {
 	timer      engine.Timer // until the next send, or the next connect
 	source     *source
 	since      time.Duration // of the send, or of the dial
+	due        time.Duration // of the send; the next is due an interval later
 	echoed     int           // bytes that have come back
 	joined     bool
 	waiting    bool // for an echo
@@ -117,8 +118,9 @@ func (c *caller) OnTimer(*engine.Timer) {
 
 func (c *caller) OnOpen(connection *engine.Conn) {
 	s := c.source
-	s.scope.Success(s.connectRow, s.scope.Loop.Now(), connection.DialDuration(), 0)
-	c.joined = true
+	now := s.scope.Loop.Now()
+	s.scope.Success(s.connectRow, now, connection.DialDuration(), 0)
+	c.joined, c.due = true, now
 	s.scope.Joined()
 	c.send()
 }
@@ -139,7 +141,7 @@ func (c *caller) OnData(_ *engine.Conn, data []byte) {
 	now := s.scope.Loop.Now()
 	left := len(s.message) - c.echoed
 	if !c.waiting || len(data) > left || !bytes.Equal(data, s.message[c.echoed:c.echoed+len(data)]) {
-		s.failures.CountWrongData(s.echoRow, now, now-c.since, int64(len(data)), data)
+		s.failures.CountWrongData(s.echoRow, now, c.latency(now), int64(len(data)), data)
 		c.connection.Close()
 		c.down()
 		return
@@ -154,7 +156,19 @@ func (c *caller) OnData(_ *engine.Conn, data []byte) {
 		c.leave()
 		return
 	}
-	s.scope.Loop.Schedule(&c.timer, max(c.since+s.interval-now, 0), c)
+	// From the moment the send was due and not from that of the send, or the
+	// timer's delays would add up and slow the rate.
+	c.due = max(c.due+s.interval, now)
+	s.scope.Loop.Schedule(&c.timer, c.due-now, c)
+}
+
+// latency is that of a failure. What ends the connection between an echo and
+// the next send is no answer to anything, so it has none.
+func (c *caller) latency(now time.Duration) time.Duration {
+	if c.joined && !c.waiting {
+		return user.NoLatency
+	}
+	return now - c.since
 }
 
 func (c *caller) OnClose(_ *engine.Conn, err error) {
@@ -164,7 +178,7 @@ func (c *caller) OnClose(_ *engine.Conn, err error) {
 	if c.joined {
 		row = s.echoRow
 	}
-	s.failures.Count(row, now, now-c.since, err)
+	s.failures.Count(row, now, c.latency(now), err)
 	c.down()
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upsurge/test/locust"
+	"upsurge/test/scene"
 )
 
 // A master that is killed and comes back knows no worker: the worker ends the
@@ -14,15 +15,15 @@ import (
 func TestMasterKilledAndBack(t *testing.T) {
 	locust.Each(t, func(t *testing.T, executable string) {
 		s := newScene(t, executable, 1, locust.Config{Web: true})
-		s.awaitWorkers()
-		s.master.Swarm(300, 300, nil)
-		s.master.WaitFor(20*time.Second, "users", func(r locust.RequestsJSON) bool { return r.UserCount == 300 })
-		s.master.Kill()
-		s.master.Restart()
-		s.awaitWorkers()
-		locust.Until(t, 10*time.Second, "the old test's connections to end", func() bool { return s.push.counters().Open == 0 })
-		s.master.Swarm(100, 100, nil)
-		s.master.WaitFor(20*time.Second, "users of the new test", func(r locust.RequestsJSON) bool {
+		s.AwaitWorkers()
+		s.Master.Swarm(300, 300, nil)
+		s.Master.WaitFor(20*time.Second, "users", func(r locust.RequestsJSON) bool { return r.UserCount == 300 })
+		s.Master.Kill()
+		s.Master.Restart()
+		s.AwaitWorkers()
+		locust.Until(t, 10*time.Second, "the old test's connections to end", func() bool { return s.Push.Counters().Open == 0 })
+		s.Master.Swarm(100, 100, nil)
+		s.Master.WaitFor(20*time.Second, "users of the new test", func(r locust.RequestsJSON) bool {
 			return r.State == "running" && r.UserCount == 100
 		})
 	})
@@ -32,16 +33,16 @@ func TestMasterKilledAndBack(t *testing.T) {
 func TestWorkerBeforeMaster(t *testing.T) {
 	executable := locust.Executables(t)[0]
 	port := locust.FreePort(t)
-	worker := start(t, "worker", "--master-port", itoa(port))
-	worker.waitOutput("connection refused")
+	worker := scene.Start(t, "worker", "--master-port", itoa(port))
+	worker.WaitOutput("connection refused")
 	time.Sleep(4 * time.Second)
-	if n := strings.Count(worker.output.String(), "refused"); n != 1 {
-		t.Errorf("said %d times that nobody is there:\n%s", n, worker.output)
+	if n := strings.Count(worker.Output.String(), "refused"); n != 1 {
+		t.Errorf("said %d times that nobody is there:\n%s", n, worker.Output)
 	}
 	master := locust.Start(t, locust.Config{Executable: executable, Locustfile: mixed, Web: true, Port: port})
 	master.WaitFor(15*time.Second, "the worker", func(r locust.RequestsJSON) bool { return r.CountWorkers("ready") == 1 })
-	worker.signal(15)
-	if code := worker.wait(10 * time.Second); code != 0 {
+	worker.Signal(15)
+	if code := worker.Wait(10 * time.Second); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -67,8 +68,8 @@ func TestPortOfSomethingElse(t *testing.T) {
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
 		return port
 	}
-	web := startTarget(t, "http")
-	_, webPort, _ := net.SplitHostPort(web.address)
+	web := scene.StartTarget(t, "http")
+	_, webPort, _ := net.SplitHostPort(web.Address)
 	cases := []struct{ name, port, want string }{
 		{"a web server", webPort, "HTTP"},
 		{"a mail server", garbage("220 mail.example ESMTP\r\n"), "ZeroMQ"},
@@ -76,19 +77,19 @@ func TestPortOfSomethingElse(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			worker := start(t, "worker", "--master-port", c.port)
-			worker.waitOutput("(?i)" + c.want)
+			worker := scene.Start(t, "worker", "--master-port", c.port)
+			worker.WaitOutput("(?i)" + c.want)
 			select {
-			case <-worker.ended:
-				t.Fatalf("the worker gave up:\n%s", worker.output)
+			case <-worker.Ended:
+				t.Fatalf("the worker gave up:\n%s", worker.Output)
 			case <-time.After(2 * time.Second):
 			}
-			worker.signal(15)
-			if code := worker.wait(10 * time.Second); code != 0 {
-				t.Errorf("exit code %d:\n%s", code, worker.output)
+			worker.Signal(15)
+			if code := worker.Wait(10 * time.Second); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, worker.Output)
 			}
-			if strings.Contains(worker.output.String(), "panic") {
-				t.Errorf("panic:\n%s", worker.output)
+			if strings.Contains(worker.Output.String(), "panic") {
+				t.Errorf("panic:\n%s", worker.Output)
 			}
 		})
 	}

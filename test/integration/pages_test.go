@@ -16,9 +16,9 @@ const logsSince = "2.29"
 func TestPagesShowWhatIsThere(t *testing.T) {
 	locust.Each(t, func(t *testing.T, executable string) {
 		s := newScene(t, executable, 2, locust.Config{Web: true})
-		s.awaitWorkers()
-		s.master.Swarm(400, 400, map[string]string{"tcp_hold_expect": "something else"})
-		requests := s.master.WaitFor(20*time.Second, "users and failures", func(r locust.RequestsJSON) bool {
+		s.AwaitWorkers()
+		s.Master.Swarm(400, 400, map[string]string{"tcp_hold_expect": "something else"})
+		requests := s.Master.WaitFor(20*time.Second, "users and failures", func(r locust.RequestsJSON) bool {
 			row, ok := r.Row("TCP", "recv")
 			return r.State == "running" && ok && row.NumFailures > 0 && len(r.Errors) > 0
 		})
@@ -33,13 +33,13 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 		if e := requests.Errors[0]; e.Name != "recv" || e.Error != `wrong data: "ok"` {
 			t.Errorf("failure row %+v", e)
 		}
-		tasks := s.master.Tasks()
+		tasks := s.Master.Tasks()
 		for _, class := range []string{"TcpHoldUser", "TcpEchoUser", "HttpQpsUser"} {
 			if tasks.PerClass[class].Ratio <= 0 {
 				t.Errorf("tasks: %+v", tasks)
 			}
 		}
-		if n := len(s.master.Exceptions()); n != 0 {
+		if n := len(s.Master.Exceptions()); n != 0 {
 			t.Errorf("%d exceptions", n)
 		}
 	})
@@ -50,11 +50,11 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 func TestFaultsOfATestAreShown(t *testing.T) {
 	locust.Each(t, func(t *testing.T, executable string) {
 		s := newScene(t, executable, 1, locust.Config{Web: true, Locustfile: "testdata/unknown.py"})
-		s.awaitWorkers()
-		s.master.Swarm(20, 20, map[string]string{"http_timeout": "soon", "host": "not a host"})
+		s.AwaitWorkers()
+		s.Master.Swarm(20, 20, map[string]string{"http_timeout": "soon", "host": "not a host"})
 		var exceptions []locust.Exception
 		locust.Until(t, 15*time.Second, "both exceptions", func() bool {
-			exceptions = s.master.Exceptions()
+			exceptions = s.Master.Exceptions()
 			return len(exceptions) == 2
 		})
 		// Old releases escape what they show.
@@ -68,7 +68,7 @@ func TestFaultsOfATestAreShown(t *testing.T) {
 			return
 		}
 		locust.Until(t, 20*time.Second, "the worker's log on the master", func() bool {
-			for _, lines := range s.master.Logs().Workers {
+			for _, lines := range s.Master.Logs().Workers {
 				if strings.Contains(strings.Join(lines, "\n"), "NobodyKnowsUser") {
 					return true
 				}
@@ -82,25 +82,25 @@ func TestFaultsOfATestAreShown(t *testing.T) {
 func TestUsersFollowTheMaster(t *testing.T) {
 	locust.Each(t, func(t *testing.T, executable string) {
 		s := newScene(t, executable, 2, locust.Config{Web: true, Locustfile: "../../scripts/locustfile.py", Args: []string{"TcpHoldUser"}})
-		s.awaitWorkers()
+		s.AwaitWorkers()
 		for _, users := range []int{10, 3, 2000, 10} {
-			s.master.Swarm(users, 5000, nil)
-			s.master.WaitFor(15*time.Second, itoa(users)+" users", func(r locust.RequestsJSON) bool {
+			s.Master.Swarm(users, 5000, nil)
+			s.Master.WaitFor(15*time.Second, itoa(users)+" users", func(r locust.RequestsJSON) bool {
 				return r.State == "running" && r.UserCount == users
 			})
 			locust.Until(t, 5*time.Second, itoa(users)+" connections", func() bool {
-				return s.push.counters().Open == int64(users)
+				return s.Push.Counters().Open == int64(users)
 			})
 		}
-		s.master.Stop()
-		locust.Until(t, 5*time.Second, "no connection", func() bool { return s.push.counters().Open == 0 })
-		before := s.push.counters().Accepted
-		s.master.Swarm(7, 7, nil)
-		requests := s.master.WaitFor(15*time.Second, "the second test", func(r locust.RequestsJSON) bool {
+		s.Master.Stop()
+		locust.Until(t, 5*time.Second, "no connection", func() bool { return s.Push.Counters().Open == 0 })
+		before := s.Push.Counters().Accepted
+		s.Master.Swarm(7, 7, nil)
+		requests := s.Master.WaitFor(15*time.Second, "the second test", func(r locust.RequestsJSON) bool {
 			row, _ := r.Row("TCP", "connect")
 			return r.UserCount == 7 && row.NumRequests == 7
 		})
-		if accepted := s.push.counters().Accepted - before; accepted != 7 {
+		if accepted := s.Push.Counters().Accepted - before; accepted != 7 {
 			t.Errorf("%d connections for 7 users: %+v", accepted, requests.Stats)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"upsurge/test/scene"
 )
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -25,7 +27,7 @@ func TestReadmeCommands(t *testing.T) {
 	for _, block := range blocks {
 		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-m", "-c", string(block[1]))
 		command.Dir = folder
-		command.Env = append(os.Environ(), "PATH="+filepath.Dir(binary(t))+":"+os.Getenv("PATH"))
+		command.Env = append(os.Environ(), "PATH="+filepath.Dir(scene.Binary(t))+":"+os.Getenv("PATH"))
 		output, err := command.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s\n%s", err, block[1], output)

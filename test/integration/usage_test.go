@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"upsurge/test/scene"
 )
 
 func TestBadInput(t *testing.T) {
@@ -39,7 +41,7 @@ func TestBadInput(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			code, stdout, stderr := runToEnd(t, 20*time.Second, c.arguments...)
+			code, stdout, stderr := scene.RunToEnd(t, 20*time.Second, c.arguments...)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
@@ -56,9 +58,9 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestRunWritesWhatItDid(t *testing.T) {
-	echo := startTarget(t, "echo")
+	echo := scene.StartTarget(t, "echo")
 	file := filepath.Join(t.TempDir(), "result.json")
-	code, stdout, stderr := runToEnd(t, 30*time.Second, "run", "TcpEchoUser", "-H", echo.address,
+	code, stdout, stderr := scene.RunToEnd(t, 30*time.Second, "run", "TcpEchoUser", "-H", echo.Address,
 		"-u", "20", "-r", "100", "-t", "3s", "--tcp-echo-interval", "50ms", "--json-file", file)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
@@ -70,11 +72,11 @@ func TestRunWritesWhatItDid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r resultFile
+	var r scene.Result
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
-	sent := echo.counters().MessagesSent
+	sent := echo.Counters().MessagesSent
 	for _, line := range r.Requests {
 		if line.Name == "echo" && (line.Count != sent || line.Failures != 0) {
 			t.Errorf("the run counted %+v, the target %d", line, sent)
@@ -87,7 +89,7 @@ func TestRunWritesWhatItDid(t *testing.T) {
 
 // Failures by name, an exit code that says so, and advice that comes once.
 func TestRunAgainstNobody(t *testing.T) {
-	code, stdout, stderr := runToEnd(t, 20*time.Second, "run", "TcpHoldUser", "-H", "127.0.0.1:1", "-u", "50", "-r", "500", "-t", "2s")
+	code, stdout, stderr := scene.RunToEnd(t, 20*time.Second, "run", "TcpHoldUser", "-H", "127.0.0.1:1", "-u", "50", "-r", "500", "-t", "2s")
 	if code != 1 || !strings.Contains(stdout, "refused") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
@@ -97,14 +99,14 @@ func TestRunAgainstNobody(t *testing.T) {
 }
 
 func TestRunInterrupted(t *testing.T) {
-	echo := startTarget(t, "echo")
-	run := start(t, "run", "TcpEchoUser", "-H", echo.address, "-u", "10", "-r", "100")
-	run.waitOutput(`users 10/10`)
-	run.signal(2)
-	if code := run.wait(10 * time.Second); code != 130 {
+	echo := scene.StartTarget(t, "echo")
+	run := scene.Start(t, "run", "TcpEchoUser", "-H", echo.Address, "-u", "10", "-r", "100")
+	run.WaitOutput(`users 10/10`)
+	run.Signal(2)
+	if code := run.Wait(10 * time.Second); code != 130 {
 		t.Errorf("exit code %d", code)
 	}
-	if !strings.Contains(run.output.String(), "Aggregated") {
-		t.Errorf("no summary after Ctrl-C: %s", run.output)
+	if !strings.Contains(run.Output.String(), "Aggregated") {
+		t.Errorf("no summary after Ctrl-C: %s", run.Output)
 	}
 }

@@ -3,6 +3,7 @@ package locust
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -29,9 +30,15 @@ type Config struct {
 	Env        []string // further KEY=value settings
 	Port       int      // where workers connect; 0 takes a free one
 	WebPort    int      // 0 takes a free one; ignored without Web
+	// Host is the address that the master listens on and is asked at; default
+	// 127.0.0.1. With another one, Port and WebPort must be given.
+	Host string
+	// Wrap is a command that runs the command behind it, such as
+	// ip netns exec NAME. It must become the master, not start it as a child.
+	Wrap []string
 }
 
-// Master is a Locust master that listens on 127.0.0.1. Its methods are for the
+// Master is a Locust master under test. Its methods are for the
 // test's goroutine and fail the test when the master does not do its part.
 type Master struct {
 	t       testing.TB
@@ -45,6 +52,9 @@ type Master struct {
 func Start(t testing.TB, config Config) *Master {
 	t.Helper()
 	config.Locustfile = absolute(t, config.Locustfile)
+	if config.Host == "" {
+		config.Host = "127.0.0.1"
+	}
 	if config.Port == 0 {
 		config.Port = FreePort(t)
 	}
@@ -60,18 +70,19 @@ func Start(t testing.TB, config Config) *Master {
 func (m *Master) launch() {
 	m.t.Helper()
 	arguments := []string{
-		"--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", strconv.Itoa(m.config.Port),
+		"--master", "--master-bind-host", m.config.Host, "--master-bind-port", strconv.Itoa(m.config.Port),
 		"-f", m.config.Locustfile + "," + filepath.Join(m.folder, totalsPlugin),
 	}
 	if m.config.Web {
-		arguments = append(arguments, "--web-host", "127.0.0.1", "--web-port", strconv.Itoa(m.config.WebPort))
+		arguments = append(arguments, "--web-host", m.config.Host, "--web-port", strconv.Itoa(m.config.WebPort))
 	} else {
 		arguments = append(arguments, "--headless")
 	}
 	arguments = append(arguments, m.config.Args...)
 	environment := childEnvironment(m.folder, append([]string{m.totalsSetting()}, m.config.Env...))
+	command := slices.Concat(m.config.Wrap, []string{m.config.Executable}, arguments)
 	m.current = launch(m.t, "Locust master", m.folder, filepath.Join(m.folder, "master.log"),
-		environment, m.config.Executable, arguments...)
+		environment, command[0], command[1:]...)
 	m.awaitReady()
 }
 
@@ -84,7 +95,7 @@ func (m *Master) awaitReady() {
 		if ended = m.current.hasEnded(); ended {
 			return true
 		}
-		if !accepts(m.config.Port) {
+		if !accepts(m.address(m.config.Port)) {
 			return false
 		}
 		if !m.config.Web {
@@ -103,8 +114,8 @@ func (m *Master) awaitReady() {
 	}
 }
 
-func accepts(port int) bool {
-	connection, err := net.DialTimeout("tcp", loopback(port), time.Second)
+func accepts(address string) bool {
+	connection, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return false
 	}
@@ -112,11 +123,15 @@ func accepts(port int) bool {
 	return true
 }
 
-// Port returns the port on 127.0.0.1 where workers connect.
+func (m *Master) address(port int) string {
+	return net.JoinHostPort(m.config.Host, strconv.Itoa(port))
+}
+
+// Port returns the port where workers connect.
 func (m *Master) Port() int { return m.config.Port }
 
 // WebURL returns the address of the web pages, without a slash at its end.
-func (m *Master) WebURL() string { return "http://" + loopback(m.config.WebPort) }
+func (m *Master) WebURL() string { return "http://" + m.address(m.config.WebPort) }
 
 // Log returns everything that the master has printed so far, restarts included.
 func (m *Master) Log() string { return m.current.log() }
@@ -141,6 +156,14 @@ func (m *Master) Terminate() int {
 func (m *Master) Restart() {
 	m.t.Helper()
 	m.current.kill()
+	m.launch()
+}
+
+// RestartAs is Restart with another Config.Host and Config.Wrap.
+func (m *Master) RestartAs(host string, wrap []string) {
+	m.t.Helper()
+	m.current.kill()
+	m.config.Host, m.config.Wrap = host, wrap
 	m.launch()
 }
 
@@ -183,7 +206,7 @@ func StartWorker(t testing.TB, master *Master, config Config) *Worker {
 	}
 	folder := t.TempDir()
 	arguments := append([]string{
-		"--worker", "--master-host", "127.0.0.1", "--master-port", strconv.Itoa(master.Port()),
+		"--worker", "--master-host", master.config.Host, "--master-port", strconv.Itoa(master.Port()),
 		"-f", absolute(t, config.Locustfile),
 	}, config.Args...)
 	return &Worker{current: launch(t, "Python worker", folder, filepath.Join(folder, "worker.log"),

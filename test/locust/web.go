@@ -1,6 +1,7 @@
 package locust
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,12 +75,19 @@ func (m *Master) Post(path string, form url.Values) (status int, body []byte) {
 	return status, body
 }
 
+// wantsGet tells whether a page refused to be posted to. Some releases turn
+// every error of a page into their own, the refusal included.
+func wantsGet(status int, body []byte) bool {
+	return status == http.StatusMethodNotAllowed ||
+		status == http.StatusInternalServerError && bytes.Contains(body, []byte("405 Method Not Allowed"))
+}
+
 // submit posts to a page that answers {"success": …}. Old releases take some of
 // them by GET alone.
 func (m *Master) submit(path string, form url.Values) {
 	m.t.Helper()
 	status, body := m.Post(path, form)
-	if status == http.StatusMethodNotAllowed {
+	if wantsGet(status, body) {
 		status, body = m.Get(path)
 	}
 	var answer struct {
@@ -116,7 +124,7 @@ func (m *Master) Stop() {
 func (m *Master) ResetStats() {
 	m.t.Helper()
 	status, body := m.Post("/stats/reset", nil)
-	if status == http.StatusMethodNotAllowed {
+	if wantsGet(status, body) {
 		status, body = m.Get("/stats/reset")
 	}
 	if status != http.StatusOK {

@@ -23,8 +23,9 @@ type Book struct {
 // New returns an empty book.
 func New() *Book { return &Book{} }
 
-// maxPartial bounds a line that never ends.
-const maxPartial = 64 << 10
+// MaxLine is how long a line may be, in bytes; a longer one is kept as
+// several, so that neither memory nor the message to the master outgrows it.
+const MaxLine = 64 << 10
 
 // Tee returns a writer that writes to out and keeps the lines.
 func (b *Book) Tee(out io.Writer) io.Writer { return io.MultiWriter(out, b) }
@@ -35,15 +36,16 @@ func (b *Book) Write(p []byte) (int, error) {
 	defer b.mu.Unlock()
 	b.partial = append(b.partial, p...)
 	for {
-		end := bytes.IndexByte(b.partial, '\n')
-		if end < 0 && len(b.partial) < maxPartial {
-			return len(p), nil
-		}
+		end := bytes.IndexByte(b.partial[:min(len(b.partial), MaxLine+1)], '\n')
+		next := end + 1
 		if end < 0 {
-			end = len(b.partial) - 1
+			if len(b.partial) <= MaxLine {
+				return len(p), nil
+			}
+			end, next = MaxLine, MaxLine
 		}
 		b.add(string(b.partial[:end]))
-		b.partial = append(b.partial[:0], b.partial[end+1:]...)
+		b.partial = append(b.partial[:0], b.partial[next:]...)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"upsurge/worker/internal/fleet"
@@ -49,6 +50,10 @@ var ErrSetup = errors.New("the run cannot begin")
 // target's books and ours agree.
 const flightGrace = time.Second
 
+// lateLimit is how long users may outstay their end before the run ends
+// without them: a blocking user can be told to leave, but not made to.
+const lateLimit = 5 * time.Second
+
 func (c Config) normalised() (Config, error) {
 	if c.Users == 0 {
 		c.Users = 1
@@ -69,7 +74,7 @@ func (c Config) normalised() (Config, error) {
 	if c.Users < 0 {
 		faults = append(faults, fmt.Errorf("users %d: want 1 or more", c.Users))
 	}
-	if c.SpawnRate < 0 {
+	if c.SpawnRate < 0 || math.IsNaN(c.SpawnRate) {
 		faults = append(faults, fmt.Errorf("spawn rate %v: want more than 0", c.SpawnRate))
 	}
 	if c.RunTime < 0 || c.StopTimeout < 0 {
@@ -95,6 +100,8 @@ type run struct {
 	stopping        bool
 	final           bool // the collection under way began when all users were gone
 	collecting      bool
+	late            <-chan time.Time // when users that do not end are given up
+	abandoned       bool
 	err             error
 }
 
@@ -121,9 +128,13 @@ func Run(ctx context.Context, config Config) (result.Result, error) {
 	ended := make(chan error, 1)
 	go func() { ended <- r.fleet.Run(alive) }()
 	r.begin()
-	r.steer(ctx)
+	r.steer(ctx, ended)
 	stop()
-	err = errors.Join(r.err, <-ended, r.fleet.WaitUsers(context.WithoutCancel(ctx)))
+	err = errors.Join(r.err, <-ended)
+	if !r.abandoned {
+		err = errors.Join(err, r.fleet.WaitUsers(context.WithoutCancel(ctx)))
+	}
+	r.logExceptions()
 	return r.result(), err
 }
 
@@ -135,6 +146,22 @@ func (r *run) exception(message, _ string) {
 	}
 }
 
+// logExceptions logs those that came in the last moments.
+func (r *run) logExceptions() {
+	for {
+		select {
+		case message := <-r.exceptions:
+			r.logException(message)
+		default:
+			return
+		}
+	}
+}
+
+func (r *run) logException(message string) {
+	r.config.Logger.Error("exception in the user class", "error", message)
+}
+
 func (r *run) begin() {
 	r.start = r.fleet.Clock().Now()
 	r.last = r.start
@@ -144,7 +171,7 @@ func (r *run) begin() {
 }
 
 // steer runs until every user is gone and every sample is here.
-func (r *run) steer(ctx context.Context) {
+func (r *run) steer(ctx context.Context, ended chan error) {
 	ticker := time.NewTicker(r.config.Interval)
 	defer ticker.Stop()
 	var over <-chan time.Time
@@ -153,6 +180,9 @@ func (r *run) steer(ctx context.Context) {
 	for !done {
 		select {
 		case preparation := <-r.fleet.Prepared():
+			if r.stopping {
+				continue
+			}
 			if preparation.Err != nil {
 				r.err = fmt.Errorf("%w: %s: %w", ErrSetup, r.config.Class.Name, preparation.Err)
 				return
@@ -163,8 +193,16 @@ func (r *run) steer(ctx context.Context) {
 				over = time.After(r.config.RunTime)
 			}
 			r.fleet.Open(preparation)
+		case err := <-ended:
+			r.err = fmt.Errorf("the event loops ended early: %w", err)
+			r.abandoned = true
+			ended <- nil
+			return
+		case <-r.late:
+			r.err = fmt.Errorf("%d users of class %s did not end in time; the result lacks what they had in flight", r.fleet.Late(), r.config.Class.Name)
+			r.abandoned = true
 		case message := <-r.exceptions:
-			r.config.Logger.Error("exception in the user class", "error", message)
+			r.logException(message)
 		case <-over:
 			over = nil
 			r.stop()
@@ -177,7 +215,7 @@ func (r *run) steer(ctx context.Context) {
 			done = r.received(part)
 		case <-r.fleet.Changed():
 		}
-		if r.stopping && !r.final && !r.collecting && r.fleet.Empty() {
+		if r.stopping && !r.final && !r.collecting && (r.abandoned || r.fleet.Empty()) {
 			r.final = true
 			r.collect()
 		}
@@ -187,7 +225,9 @@ func (r *run) steer(ctx context.Context) {
 func (r *run) stop() {
 	if !r.stopping {
 		r.stopping = true
-		r.fleet.Clear(max(r.config.StopTimeout, flightGrace))
+		grace := max(r.config.StopTimeout, flightGrace)
+		r.late = time.After(grace + lateLimit)
+		r.fleet.Clear(grace)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ const (
 type class struct {
 	state  classState
 	groups []atomic.Pointer[roster.Group]
+	shown  sync.Once // its failure, which every loop can meet
 }
 
 // opened yields the groups that there are.
@@ -102,8 +104,8 @@ func (f *Fleet) Prepared() <-chan Preparation { return f.prepared }
 
 // Open opens a prepared class on every loop and starts its users.
 func (f *Fleet) Open(p Preparation) {
-	if f.classes[p.name] != p.class {
-		return // of an earlier test
+	if f.classes[p.name] != p.class || f.testEnds.Err() != nil {
+		return // of an earlier test, or of one that ends
 	}
 	if p.Err != nil {
 		f.fail(p)
@@ -114,7 +116,7 @@ func (f *Fleet) Open(p Preparation) {
 		m.loop.Post(func() {
 			group, err := m.roster.Open(p.name, p.definition)
 			if err != nil {
-				f.report(p.name, err)
+				p.class.shown.Do(func() { f.report(p.name, err) })
 				return
 			}
 			p.class.groups[i].Store(group)

@@ -51,6 +51,8 @@ type Fleet struct {
 
 	preparing sync.WaitGroup
 	prepared  chan Preparation
+	runEnds   context.Context //nolint:containedctx // what testEnds are made of
+	runEnded  context.CancelFunc
 	testEnds  context.Context //nolint:containedctx // of one test's preparations; the fleet has many tests
 	cancel    context.CancelFunc
 	parting   int // loops whose part of a collection is missing
@@ -76,7 +78,8 @@ func New(config Config) (*Fleet, error) {
 		classes: make(map[string]*class), assigned: make(sched.Counts),
 		advice: newAdvice(config.Logger),
 	}
-	f.testEnds, f.cancel = context.WithCancel(context.Background())
+	f.runEnds, f.runEnded = context.WithCancel(context.Background())
+	f.testEnds, f.cancel = context.WithCancel(f.runEnds)
 	var err error
 	f.engine, err = engine.New(engine.Config{Loops: config.Loops, Clock: clock, OnPanic: f.panicked})
 	if err != nil {
@@ -121,7 +124,7 @@ func (f *Fleet) panicked(cause any, stack []byte) {
 // for every goroutine.
 func (f *Fleet) Run(ctx context.Context) error {
 	err := f.engine.Run(ctx)
-	f.cancel()
+	f.runEnded()
 	f.preparing.Wait()
 	return err
 }
@@ -148,7 +151,7 @@ func (f *Fleet) Changed() <-chan struct{} { return f.changed }
 // Apply names a class. The users of an earlier test must be gone.
 func (f *Fleet) Begin(test Test) {
 	f.cancel()
-	f.testEnds, f.cancel = context.WithCancel(context.Background())
+	f.testEnds, f.cancel = context.WithCancel(f.runEnds)
 	f.test, f.classes, f.assigned, f.wanted = test, make(map[string]*class), make(sched.Counts), nil
 	f.advice.forget()
 }
@@ -175,13 +178,14 @@ func (f *Fleet) move() {
 			open[name] = count
 		}
 	}
+	window := f.window // the next Apply may come before the loops have read it
 	for _, step := range sched.Plan(open, f.assigned, len(f.members)) {
 		if f.assigned[step.Class] == nil {
 			f.assigned[step.Class] = make([]int, len(f.members))
 		}
 		f.assigned[step.Class][step.Loop] += step.Change
 		m := f.members[step.Loop]
-		m.loop.Post(func() { m.roster.Change(step.Class, step.Change, f.window) })
+		m.loop.Post(func() { m.roster.Change(step.Class, step.Change, window) })
 	}
 	f.mark()
 }

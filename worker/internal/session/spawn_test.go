@@ -218,8 +218,15 @@ func TestMessagesWithoutMeaning(t *testing.T) {
 func TestNothingFollowsTheGoodbye(t *testing.T) {
 	c := joined(t).in(session.Left)
 	for _, message := range []proto.Message{
-		proto.Ack{}, proto.Spawn{Timestamp: 1e9}, proto.Stop{}, proto.Quit{}, proto.Reconnect{},
-		proto.Heartbeat{}, proto.SpawningComplete{}, proto.UpdateUserClass{}, proto.Custom{Type: "x"},
+		proto.Ack{},
+		proto.Spawn{Timestamp: 1e9},
+		proto.Stop{},
+		proto.Quit{},
+		proto.Reconnect{},
+		proto.Heartbeat{},
+		proto.SpawningComplete{},
+		proto.UpdateUserClass{},
+		proto.Custom{Type: "x"},
 	} {
 		c.effects(c.Message(c.now, message))
 	}

@@ -44,14 +44,14 @@ const (
 	propertyIdentity   = "Identity"
 )
 
-// appendGreeting appends the greeting of a client with the NULL mechanism.
-func appendGreeting(dst []byte) []byte {
+// clientGreeting is the greeting of a client with the NULL mechanism.
+func clientGreeting() []byte {
 	var greeting [greetingSize]byte
 	greeting[0] = 0xff
 	greeting[9] = 0x7f
 	greeting[10], greeting[11] = 3, 1
 	copy(greeting[mechanismAt:], "NULL")
-	return append(dst, greeting[:]...)
+	return greeting[:]
 }
 
 // isSignature tells whether the first bytes of a greeting, as many as there
@@ -146,14 +146,14 @@ func appendMessage(dst, body []byte) []byte {
 	return append(appendHeader(dst, 0, len(body)), body...)
 }
 
-// appendReady appends the READY command of a DEALER.
-func appendReady(dst []byte, identity string) []byte {
+// readyFrame is the READY command of a DEALER.
+func readyFrame(identity string) []byte {
 	const perProperty = 1 + 4 // length of the name, length of the value
 	const socketType = "DEALER"
 	size := 1 + len(commandReady) +
 		perProperty + len(propertySocketType) + len(socketType) +
 		perProperty + len(propertyIdentity) + len(identity)
-	dst = appendHeader(dst, flagCommand, size)
+	dst := appendHeader(nil, flagCommand, size)
 	dst = appendName(dst, commandReady)
 	dst = appendProperty(dst, propertySocketType, socketType)
 	return appendProperty(dst, propertyIdentity, identity)

@@ -10,7 +10,7 @@ import (
 
 func FuzzGreeting(f *testing.F) {
 	f.Add(fromHex(f, routerGreeting))
-	f.Add(appendGreeting(nil))
+	f.Add(clientGreeting())
 	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -25,7 +25,7 @@ func FuzzGreeting(f *testing.F) {
 
 func FuzzReady(f *testing.F) {
 	f.Add(fromHex(f, routerReady)[2:])
-	f.Add(appendReady(nil, "worker_1")[2:])
+	f.Add(readyFrame("worker_1")[2:])
 	f.Add([]byte("\x05ERROR\x07go away"))
 	f.Add([]byte("\x05READY\x01a\xff\xff\xff\xffb"))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -55,7 +55,7 @@ func FuzzCommand(f *testing.F) {
 
 func FuzzFrames(f *testing.F) {
 	f.Add(appendMessage(appendMessage(nil, []byte("one")), bytes.Repeat([]byte("x"), 300)))
-	f.Add(appendPing(appendReady(nil, "worker_1"), time.Second))
+	f.Add(appendPing(readyFrame("worker_1"), time.Second))
 	f.Add([]byte{flagLong, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{flagLong, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff, 'a'})
 	f.Add([]byte{flagCommand | flagMore, 0})

@@ -42,7 +42,7 @@ func TestGreeting(t *testing.T) {
 		want     error
 	}{
 		{name: "libzmq ROUTER", greeting: good},
-		{name: "own", greeting: appendGreeting(nil)},
+		{name: "own", greeting: clientGreeting()},
 		{name: "3.0 of libzmq 4.2", greeting: with(11, 0)},
 		{name: "later minor version", greeting: with(11, 9)},
 		{name: "later major version", greeting: with(10, 4)},
@@ -107,7 +107,7 @@ func TestReady(t *testing.T) {
 
 func TestOwnReadyIsWellFormed(t *testing.T) {
 	for _, identity := range []string{"", "a", strings.Repeat("i", 255)} {
-		reader := newFrameReader(bytes.NewReader(appendReady(nil, identity)), maxCommand)
+		reader := newFrameReader(bytes.NewReader(readyFrame(identity)), maxCommand)
 		h, body, err := reader.next()
 		if err != nil || !h.command() {
 			t.Fatalf("identity of %d bytes: header %+v, error %v", len(identity), h, err)
@@ -160,7 +160,8 @@ func TestHeader(t *testing.T) {
 
 func TestFramesByteByByte(t *testing.T) {
 	bodies := [][]byte{
-		{}, []byte("a"), bytes.Repeat([]byte("b"), 255), bytes.Repeat([]byte("c"), 256),
+		{},
+		[]byte("a"), bytes.Repeat([]byte("b"), 255), bytes.Repeat([]byte("c"), 256),
 		bytes.Repeat([]byte("d"), 70_000), bytes.Repeat([]byte("e"), growStep+1),
 	}
 	var stream []byte

@@ -58,7 +58,7 @@ func TestPeersThatAreNoMaster(t *testing.T) {
 		{name: "CURVE", handle: greetingWith(12, "CURVE"), want: zmq.ErrMechanism, text: "CURVE"},
 		{name: "PUB socket", handle: send(string(peerGreeting) + string(readyOf("PUB"))), want: zmq.ErrSocketType, text: "PUB"},
 		{name: "message before READY", handle: send(string(peerGreeting) + "\x00\x01a"), want: zmq.ErrProtocol},
-		{name: "refuses", handle: send(string(peerGreeting) + "\x04\x0c\x05ERROR\x05no no"), want: zmq.ErrProtocol, text: "no no"},
+		{name: "refuses", handle: send(string(peerGreeting) + "\x04\x0d\x05ERROR\x06denied"), want: zmq.ErrProtocol, text: "denied"},
 		{name: "READY of 4 GiB", handle: send(string(peerGreeting) + "\x06\x00\x00\x00\x01\x00\x00\x00\x00"), want: zmq.ErrProtocol},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestLateMaster(t *testing.T) {
 	failures := newAttempts()
 	dealer := run(t, zmq.Config{Address: "127.0.0.1:" + port, OnDialError: failures.note})
 	for range 3 {
-		failures.await(t, syscall.ECONNREFUSED)
+		_ = failures.await(t, syscall.ECONNREFUSED)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {

@@ -54,13 +54,13 @@ func handshake(conn *timedConn, config Config, identity string) (*frameReader, e
 	}
 	// The greeting is longer than what libzmq wants before it sends the rest of
 	// its own, so there is no need to wait for the peer's signature first.
-	if _, err := conn.Write(appendGreeting(nil)); err != nil {
+	if _, err := conn.Write(clientGreeting()); err != nil {
 		return nil, fmt.Errorf("send greeting: %w", err)
 	}
 	if err := readGreeting(conn, config.HandshakeTimeout); err != nil {
 		return nil, err
 	}
-	if _, err := conn.Write(appendReady(nil, identity)); err != nil {
+	if _, err := conn.Write(readyFrame(identity)); err != nil {
 		return nil, fmt.Errorf("send READY: %w", err)
 	}
 	reader := newFrameReader(conn, maxCommand)

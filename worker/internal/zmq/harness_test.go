@@ -55,7 +55,7 @@ func run(t *testing.T, config zmq.Config) *client {
 // stop ends the Dealer and checks that Run returns nil and closes the events.
 func (c *client) stop() {
 	c.cancel()
-	for range c.Events() { //nolint:revive // Reading to the end is what a consumer owes.
+	for range c.Events() { // reading to the end is what a consumer owes
 	}
 	select {
 	case err, ok := <-c.ended:

@@ -289,7 +289,7 @@ func TestMasterStartedLate(t *testing.T) {
 	eachMaster(t, func(t *testing.T, m *master) {
 		failures := newAttempts()
 		w := join(t, m.address(), zmq.Config{OnDialError: failures.note})
-		failures.await(t, syscall.ECONNREFUSED)
+		_ = failures.await(t, syscall.ECONNREFUSED)
 		m.start()
 		w.await("ack")
 		m.awaitWorkers(workerRow{w.id, "ready"})

@@ -136,13 +136,6 @@ func (o *outbox) settle(batch [][]byte) {
 	o.announce()
 }
 
-// empty tells whether everything accepted was settled.
-func (o *outbox) empty() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.count == 0
-}
-
 // flush waits until every message that was accepted on that epoch before the
 // call is settled.
 func (o *outbox) flush(ctx context.Context, epoch uint64) error {

@@ -156,7 +156,7 @@ func (o *owner) send() error {
 				ErrPeerClosed, o.dealer.config.ReadTimeout)
 		}
 		if len(o.batch) == 0 {
-			o.batch = o.dealer.outbox.take(nil, batchSize)
+			o.batch = o.dealer.outbox.take(o.batch[:0], batchSize)
 		}
 		if len(o.batch) == 0 {
 			return nil
@@ -202,7 +202,7 @@ func (o *owner) finish() {
 		if o.receive() != nil || o.send() != nil {
 			break
 		}
-		if o.received != received || !o.dealer.outbox.empty() {
+		if o.received != received || len(o.batch) > 0 {
 			busy = time.Now()
 		}
 		time.Sleep(time.Millisecond)

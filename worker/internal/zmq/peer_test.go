@@ -74,13 +74,6 @@ func greet(conn net.Conn, socketType string) error {
 	return err
 }
 
-// pong answers a PING.
-func pong(conn net.Conn, ping frame) error {
-	body := append([]byte("\x04PONG"), ping.body[7:]...)
-	_, err := conn.Write(append([]byte{frameCommand, byte(len(body))}, body...))
-	return err
-}
-
 // untilClosed waits until the other side closes.
 func untilClosed(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 

@@ -107,3 +107,10 @@ func TestAnswersKeepItUp(t *testing.T) {
 		}
 	}
 }
+
+// pong answers a PING.
+func pong(conn net.Conn, ping frame) error {
+	body := append([]byte("\x04PONG"), ping.body[7:]...)
+	_, err := conn.Write(append([]byte{frameCommand, byte(len(body))}, body...))
+	return err
+}
