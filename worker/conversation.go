@@ -53,6 +53,9 @@ func (w *Worker) message(data []byte) {
 		w.config.Logger.Error("ignoring a message from the master that is not Locust's", "bytes", len(data), "error", err)
 		return
 	}
+	if custom, ok := message.(proto.Custom); ok {
+		w.customArrived(custom)
+	}
 	w.perform(w.machine.Message(w.now(), message))
 }
 
@@ -68,7 +71,8 @@ func (w *Worker) performOne(effect session.Effect) {
 	case session.BeginTest:
 		w.beginTest()
 	case session.ApplyTarget:
-		w.fleet.Apply(w.machine.Target().UserClassesCount, spawnWindow)
+		target := w.machine.Target()
+		w.fleet.Apply(target.UserClassesCount, spawnWindow, max(target.StopTimeout, flightGrace))
 		w.goal = goal{active: true}
 	case session.StopUsers:
 		_, users := w.fleet.Counts()
@@ -89,6 +93,10 @@ func (w *Worker) performOne(effect session.Effect) {
 		w.send(proto.WorkerQuit{})
 	case session.SendStats:
 		w.sendStats()
+	case session.SendLate:
+		if !w.unsent.Empty() {
+			w.sendStats()
+		}
 	case session.CollectStats:
 		w.collect()
 	case session.DropStats:
@@ -118,6 +126,7 @@ func (w *Worker) send(report proto.Report) bool {
 	}
 	switch {
 	case err == nil:
+		w.flight.count()
 		return true
 	case errors.Is(err, zmq.ErrNotConnected), errors.Is(err, zmq.ErrStale):
 		w.config.Logger.Debug("not sent", "message", report, "error", err)

@@ -30,6 +30,9 @@ const exceptionsPerTick = 10
 // to it, because the master compares them with its own.
 func (w *Worker) beginTest() {
 	w.sayLost()
+	// The master answered client_ready with this test, so it has read all that
+	// went before that.
+	w.flight.forget()
 	w.total.Reset()
 	target, now, clock := w.machine.Target(), w.now(), w.fleet.Clock()
 	offset := time.Duration((target.Timestamp - unixSeconds(clock.Wall(now))) * float64(time.Second))
@@ -79,12 +82,28 @@ func (w *Worker) received(part fleet.Part) {
 }
 
 // sendStats sends all that was counted and not sent. What cannot be sent
-// stays for the next time.
+// stays for the next time, and what is sent is kept until it has arrived.
 func (w *Worker) sendStats() {
 	counts, sum := w.fleet.Counts()
 	if w.send(w.statsMessage(counts, sum)) {
-		w.unsent.Reset()
+		w.flight.landed(w.dealer.Delivered())
+		w.flight.hold(w.unsent)
+		w.unsent = stats.Report{}
 	}
+}
+
+// takeBack counts as unsent what is not proved to have arrived on a connection
+// that ended.
+func (w *Worker) takeBack(delivered uint64) {
+	w.flight.landed(delivered)
+	missing := w.flight.end()
+	if missing.Empty() {
+		return
+	}
+	total := missing.Total()
+	w.config.Logger.Warn("the connection ended before the master confirmed a report; its counts stay for the next one, and may be counted twice if only the confirmation was lost",
+		"requests", total.Count, "failures", total.Failures)
+	w.unsent.Merge(&missing)
 }
 
 func (w *Worker) statsMessage(counts map[string]int, sum int) proto.Stats {
@@ -114,6 +133,11 @@ func (w *Worker) entry(row *stats.RowStats) proto.Entry {
 		TotalResponseTimeMillis: row.TotalMillis(),
 		MaxResponseTimeMillis:   stats.Millis(row.MaxLatency),
 		StartTime:               w.epochSeconds(w.test.start),
+	}
+	if row.Count == 0 {
+		// Such a report may reach the master between two tests, and the start
+		// of the earlier one would stick as that of the later.
+		entry.StartTime = w.epochSeconds(w.now())
 	}
 	if row.Count > 0 {
 		last := w.epochSeconds(row.Last)
@@ -153,7 +177,9 @@ func (w *Worker) sayLost() {
 func (w *Worker) resetStats() {
 	if w.test.resetStats {
 		w.unsent.Reset()
+		w.flight.forget()
 		w.total.Reset()
+		w.test.start = w.now()
 	}
 }
 

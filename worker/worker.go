@@ -19,6 +19,7 @@ import (
 
 	"upsurge/worker/internal/fleet"
 	"upsurge/worker/internal/host"
+	"upsurge/worker/internal/proto"
 	"upsurge/worker/internal/session"
 	"upsurge/worker/internal/stats"
 	"upsurge/worker/internal/zmq"
@@ -46,6 +47,9 @@ type Config struct {
 	Logbook *logbook.Book
 	// OnResult takes the worker's own sums at the end of each test.
 	OnResult func(result.Result)
+	// OnMessage takes the messages of a locustfile's own that the master
+	// sends, on Run's goroutine: it must not block. nil ignores them.
+	OnMessage func(Message)
 }
 
 // ErrSilent says that the master stopped answering on a connection that
@@ -108,10 +112,12 @@ type Worker struct {
 	sampler    *host.Sampler
 	exceptions chan exception
 	refused    chan struct{}
+	custom     chan proto.WorkerCustom
 
 	epoch      uint64
 	wasRefused bool // a dial since the last connection found nobody listening
 	unsent     stats.Report
+	flight     inFlight     // sent on this connection, perhaps not arrived
 	total      stats.Report // of the test
 	test       test
 	goal       goal
@@ -131,6 +137,7 @@ func New(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, machine: session.New(session.Times{}),
 		exceptions: make(chan exception, 100), refused: make(chan struct{}, 1),
+		custom: make(chan proto.WorkerCustom, customLimit),
 	}
 	if w.sampler, err = host.New(""); err != nil {
 		return nil, fmt.Errorf("reading this process's CPU and memory use: %w", err)
@@ -169,10 +176,13 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	w.converse(ctx, fleetEnded)
 
-	hangUp() // the transport hands on what is queued, then closes
-	for range w.dealer.Events() {
-		continue // the transport waits for its events to be taken
+	hangUp()                               // the transport hands on what is queued, then closes
+	for event := range w.dealer.Events() { // the transport waits until they are taken
+		if event.Kind == zmq.Down {
+			w.takeBack(event.Delivered)
+		}
 	}
+	w.sayLost()
 	err := errors.Join(w.err, <-transportEnded)
 	stop()
 	select {
@@ -200,6 +210,10 @@ func (w *Worker) converse(ctx context.Context, fleetEnded chan error) {
 			w.transportEvent(event)
 		case <-w.refused:
 			w.wasRefused = true
+		case report := <-w.custom:
+			if !w.send(report) {
+				w.config.Logger.Warn("a message of the user's own to the master was lost", "type", report.Type)
+			}
 		case <-w.fleet.Changed():
 			w.fleetChanged()
 		case preparation := <-w.fleet.Prepared():
@@ -218,7 +232,6 @@ func (w *Worker) converse(ctx context.Context, fleetEnded chan error) {
 			w.left = true
 		}
 	}
-	w.sayLost()
 }
 
 func (w *Worker) now() time.Duration { return w.fleet.Clock().Now() }
@@ -249,7 +262,8 @@ func (w *Worker) transportEvent(event zmq.Event) {
 		w.wasRefused = false
 		w.perform(w.machine.Up(w.now(), refused))
 	case zmq.Down:
-		w.machine.Down(w.now())
+		w.takeBack(event.Delivered)
+		w.machine.Down(w.now() - event.Quiet)
 	case zmq.Message:
 		w.message(event.Data)
 	}

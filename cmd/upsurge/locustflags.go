@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"upsurge/worker/user"
 )
 
 // The flags that Locust has and that mean nothing to a worker: they belong to
@@ -57,7 +59,7 @@ func (i *ignored) Set(string) error { return nil }
 func (i *ignored) Type() string     { return i.kind }
 
 // acceptLocustFlags makes a worker accept Locust's other flags, unseen in its
-// help.
+// help, and the options of the classes, which come from the master.
 func acceptLocustFlags(set *pflag.FlagSet) {
 	accept := func(spec, kind, withoutValue string) {
 		name, short, _ := strings.Cut(spec, ":")
@@ -69,6 +71,15 @@ func acceptLocustFlags(set *pflag.FlagSet) {
 	}
 	for _, spec := range locustValues {
 		accept(spec, "string", "")
+	}
+	for _, class := range classes() {
+		options := &user.OptionSet{}
+		class.New().Options(options)
+		for _, option := range options.All() {
+			if set.Lookup(option.Name) == nil { // two classes may share one
+				accept(option.Name, string(option.Kind), "")
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"os/signal"
 	"strconv"
@@ -73,27 +74,29 @@ func newRunClassCommand(class user.Class) *cobra.Command {
 		Long: "Run users of the class " + class.Name + ": " + class.Help + ".",
 	}
 	set := command.Flags()
+	flags.declare(set, class)
+	command.RunE = func(command *cobra.Command, _ []string) error { return flags.run(command, class, set) }
+	return command
+}
+
+// declare declares the flags, those of the class's options included.
+func (f *runFlags) declare(set *pflag.FlagSet, class user.Class) {
 	set.SortFlags = false
-	set.StringVarP(&flags.host, "host", "H", fromEnvironment("", "LOCUST_HOST"), "target, host:port or a URL (env LOCUST_HOST)")
-	set.StringVarP(&flags.users, "users", "u", fromEnvironment("1", "LOCUST_USERS"), "users to run (env LOCUST_USERS)")
-	set.StringVarP(&flags.spawnRate, "spawn-rate", "r", fromEnvironment("1", "LOCUST_SPAWN_RATE"), "users to start in a second (env LOCUST_SPAWN_RATE)")
-	set.StringVarP(&flags.runTime, "run-time", "t", fromEnvironment("", "LOCUST_RUN_TIME"), "stop after this time, such as 90s or 1h30m; default: until Ctrl-C (env LOCUST_RUN_TIME)")
-	set.StringVarP(&flags.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end, at least 1s")
-	set.IntVar(&flags.loops, "loops", 0, "event loops; 0: one for each core")
-	set.StringVar(&flags.jsonFile, "json-file", "", "write the result to this file")
-	set.BoolVar(&flags.quiet, "quiet", false, "no progress, only the summary")
-	flags.log.declare(set)
+	set.StringVarP(&f.host, "host", "H", fromEnvironment("", "LOCUST_HOST"), "target, host:port or a URL (env LOCUST_HOST)")
+	set.StringVarP(&f.users, "users", "u", fromEnvironment("1", "LOCUST_USERS"), "users to run (env LOCUST_USERS)")
+	set.StringVarP(&f.spawnRate, "spawn-rate", "r", fromEnvironment("1", "LOCUST_SPAWN_RATE"), "users to start in a second (env LOCUST_SPAWN_RATE)")
+	set.StringVarP(&f.runTime, "run-time", "t", fromEnvironment("", "LOCUST_RUN_TIME"), "stop after this time, such as 90s or 1h30m; default: until Ctrl-C (env LOCUST_RUN_TIME)")
+	set.StringVarP(&f.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end, at least 1s")
+	set.IntVar(&f.loops, "loops", 0, "event loops; 0: one for each core")
+	set.StringVar(&f.jsonFile, "json-file", "", "write the result to this file")
+	set.BoolVar(&f.quiet, "quiet", false, "no progress, only the summary")
+	f.log.declare(set)
 
 	declared := &user.OptionSet{}
 	class.New().Options(declared)
 	for _, option := range declared.All() {
-		flag := set.VarPF(&optionFlag{option}, option.Name, "", option.Help)
-		if option.Kind == user.KindBool {
-			flag.NoOptDefVal = "true"
-		}
+		set.Var(&optionFlag{option}, option.Name, option.Help)
 	}
-	command.RunE = func(command *cobra.Command, _ []string) error { return flags.run(command, class, set) }
-	return command
 }
 
 // optionFlag shows a class's option as a flag.
@@ -101,7 +104,15 @@ type optionFlag struct{ option *user.Option }
 
 func (o *optionFlag) String() string        { return o.option.Text() }
 func (o *optionFlag) Set(text string) error { return o.option.Set(text) }
-func (o *optionFlag) Type() string          { return string(o.option.Kind) }
+
+// Type is what the help shows as the value. A switch takes one too, as it does
+// on the command line of a master.
+func (o *optionFlag) Type() string {
+	if o.option.Kind == user.KindBool {
+		return "true|false"
+	}
+	return string(o.option.Kind)
+}
 
 // readFlags sets the options that were given as flags.
 func readFlags(flags *pflag.FlagSet) func(*user.OptionSet) error {
@@ -124,7 +135,7 @@ func (f *runFlags) config(class user.Class, set *pflag.FlagSet) (solo.Config, er
 	if config.Users, err = strconv.Atoi(f.users); err != nil || config.Users < 1 {
 		faults = append(faults, usageError("--users=%s: want a whole number from 1", f.users))
 	}
-	if config.SpawnRate, err = strconv.ParseFloat(f.spawnRate, 64); err != nil || !(config.SpawnRate > 0) {
+	if config.SpawnRate, err = strconv.ParseFloat(f.spawnRate, 64); err != nil || !(config.SpawnRate > 0) || math.IsInf(config.SpawnRate, 0) {
 		faults = append(faults, usageError("--spawn-rate=%s: want a number above 0", f.spawnRate))
 	}
 	duration := func(name, text string, field *time.Duration) {
@@ -168,18 +179,13 @@ func (f *runFlags) run(command *cobra.Command, class user.Class, set *pflag.Flag
 	if errors.Is(err, solo.ErrSetup) {
 		return usageError("%w", err)
 	}
-	if err != nil {
-		return err
-	}
-	if err := writeSummary(command.OutOrStdout(), r); err != nil {
-		return err
-	}
+	err = errors.Join(err, writeSummary(command.OutOrStdout(), r))
 	if f.jsonFile != "" {
-		if err := r.Write(f.jsonFile); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.Write(f.jsonFile))
 	}
 	switch {
+	case err != nil:
+		return err
 	case interrupted(ctx):
 		return &exitError{code: exitInterrupted}
 	case r.Total.Failures > 0:

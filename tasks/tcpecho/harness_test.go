@@ -1,6 +1,7 @@
 package tcpecho_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -25,9 +26,7 @@ const (
 func call(t testing.TB, host string, options stage.Options) *stage.Stage {
 	t.Helper()
 	all := stage.Options{"tcp-echo-interval": "1ms"}
-	for name, value := range options {
-		all[name] = value
-	}
+	maps.Copy(all, options)
 	return stage.New(t, tcpecho.Class(), host, all)
 }
 

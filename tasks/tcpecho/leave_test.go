@@ -5,7 +5,6 @@ import (
 
 	"upsurge/targets/echo"
 	"upsurge/tasks/internal/stage"
-	"upsurge/worker/engine"
 	"upsurge/worker/user"
 )
 
@@ -29,36 +28,28 @@ func TestStopFinishesTheEcho(t *testing.T) {
 func TestStopEndsWithAFailure(t *testing.T) {
 	cases := []struct {
 		name    string
-		timeout string
 		do      func(*stage.Peer)
 		bytes   int64
 		failure string
 	}{
-		{name: "server closes", timeout: "1h", do: (*stage.Peer).Leave, failure: "server closed"},
-		{name: "server cuts", timeout: "1h", do: (*stage.Peer).Cut, failure: "reset"},
-		{name: "wrong echo", timeout: "1h", do: func(p *stage.Peer) { p.Send("pong") }, bytes: 4, failure: `wrong data: "pong"`},
-		{name: "no echo", timeout: "1s", do: func(*stage.Peer) {}, failure: "timeout"},
+		{name: "server closes", do: (*stage.Peer).Leave, failure: "server closed"},
+		{name: "server cuts", do: (*stage.Peer).Cut, failure: "reset"},
+		{name: "wrong echo", do: func(p *stage.Peer) { p.Send("pong") }, bytes: 4, failure: `wrong data: "pong"`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s, caller, _, peer := waiting(t, stage.Options{"tcp-echo-interval": untouched, "tcp-echo-timeout": c.timeout})
-			s.Feed(caller, "ping")
-			left := true
-			s.Do(func() { // at once, before the timeout can come
-				caller.(engine.Expirer).OnTimer(nil)
-				left = s.StopNow(caller)
-			})
-			if left {
+			s, caller, _, peer := waiting(t, nil)
+			if s.Stop(caller) {
 				t.Fatal("left at once, although an echo is under way")
 			}
-			peer.Expect("ping")
 			c.do(peer)
 			s.AwaitGone()
+			s.Settle()
 			got := s.Samples(echoRow)
-			if len(got) != 2 {
-				t.Fatalf("got %+v, want a good echo and another sample", got)
+			if len(got) != 1 || s.Loop.Counts().Dialed != 1 {
+				t.Fatalf("got %+v and %d dials, want one sample and no dial after it", got, s.Loop.Counts().Dialed)
 			}
-			wantSample(t, got[1], echoRow, c.bytes, c.failure)
+			wantSample(t, got[0], echoRow, c.bytes, c.failure)
 		})
 	}
 }

@@ -40,8 +40,12 @@ func TestIntervalCountsFromTheMomentASendWasDue(t *testing.T) {
 				user.OnData(nil, []byte("ping"))
 				passed := s.Loop.Now() - before
 				got := user.timer.Due()
-				if low := c.want(due, before); got < low || got > low+passed+tick {
-					t.Errorf("the next send is due at %v, want %v to %v", got, low, low+passed+tick)
+				low := c.want(due, before)
+				if got < low || got > low+passed+tick {
+					t.Errorf("the timer of the next send is set to %v, want %v to %v", got, low, low+passed+tick)
+				}
+				if user.due < low || user.due > low+passed {
+					t.Errorf("the next send is due at %v, want %v to %v", user.due, low, low+passed)
 				}
 			})
 		})

@@ -189,7 +189,7 @@ func (c *caller) down() {
 		c.source.scope.Ended(c)
 		return
 	}
-	c.source.scope.Loop.Schedule(&c.timer, c.source.interval, c)
+	c.source.scope.Loop.Schedule(&c.timer, max(c.source.interval, tcp.LeastPause), c)
 }
 
 func (c *caller) left() {

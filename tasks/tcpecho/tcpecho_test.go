@@ -101,10 +101,13 @@ func TestWrongEcho(t *testing.T) {
 
 func TestEchoTimeout(t *testing.T) {
 	const timeout, interval = 20 * time.Millisecond, 10 * time.Millisecond
-	s, _, server, peer := waiting(t, stage.Options{
+	server := stage.Listen(t, "")
+	s := call(t, server.Address, stage.Options{
 		"tcp-echo-timeout": timeout.String(), "tcp-echo-interval": interval.String(),
 	})
-	peer.Send("pin") // not all of it
+	s.Enter()
+	peer := server.Accept()
+	peer.Expect("ping")
 	got := s.AwaitSamples(echoRow, 1)[0]
 	wantSample(t, got, echoRow, 0, "timeout")
 	if got.Latency < timeout {
@@ -115,17 +118,6 @@ func TestEchoTimeout(t *testing.T) {
 	connects := s.AwaitSamples(connectRow, 2)
 	if dialled := sent(connects[1]); dialled < got.End+interval {
 		t.Errorf("reconnected %v after the timeout, want %v or more", dialled-got.End, interval)
-	}
-}
-
-// The deadline is that of an echo: a user that has its echo is not cut off.
-func TestNoTimeoutBetweenEchoes(t *testing.T) {
-	s, caller, _, _ := waiting(t, stage.Options{"tcp-echo-timeout": "1s", "tcp-echo-interval": untouched})
-	s.Feed(caller, "ping")
-	time.Sleep(1100 * time.Millisecond)
-	s.Settle()
-	if got := s.Samples(echoRow); len(got) != 1 || s.Present() != 1 {
-		t.Errorf("got %+v and %d present users", got, s.Present())
 	}
 }
 

@@ -1,6 +1,7 @@
 package tcphold_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +20,7 @@ const (
 func hold(t testing.TB, host string, options stage.Options) *stage.Stage {
 	t.Helper()
 	all := stage.Options{"tcp-hold-wait-min": "1ms", "tcp-hold-wait-max": "1ms"}
-	for name, value := range options {
-		all[name] = value
-	}
+	maps.Copy(all, options)
 	return stage.New(t, tcphold.Class(), host, all)
 }
 

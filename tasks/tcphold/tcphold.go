@@ -174,7 +174,7 @@ func (h *holder) down() {
 	case h.leaving:
 		h.source.scope.Ended(h)
 	case h.source.reconnect:
-		h.source.scope.Loop.Schedule(&h.timer, h.source.wait(), h)
+		h.source.scope.Loop.Schedule(&h.timer, max(h.source.wait(), tcp.LeastPause), h)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 
 // connection is one worker's way to the master.
 type connection struct {
-	number int
-	side   [2]net.Conn   // by the Direction whose end it is: [ToMaster] is the master's
+	number  int
+	side    [2]net.Conn   // by the Direction whose end it is: [ToMaster] is the master's
 	writing [2]sync.Mutex // one writer of whole frames at a time
 
 	// Guarded by the relay's lock. What was read waits in queued, so that the

@@ -55,7 +55,9 @@ func (l *Loop) wait(timeout time.Duration) error {
 	if busy {
 		// Where there were events there are more, as a rule. A look costs less than
 		// a sleep that ends at once, for which the runtime must be prepared.
-		if s.count, err = s.poller.Wait(s.events, 0); err != nil || s.count > 0 {
+		// It may have used up the wake-up for what was posted since the timeout was
+		// computed; the flags, which are set before that, tell.
+		if s.count, err = s.poller.Wait(s.events, 0); err != nil || s.count > 0 || l.posted.Load() || l.stopping.Load() {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"upsurge/worker/internal/fleet"
@@ -45,6 +46,10 @@ type Progress struct {
 // ErrSetup says that the run could not begin: an option, the host or the class
 // itself is at fault.
 var ErrSetup = errors.New("the run cannot begin")
+
+// ErrException says that the code of the user class failed: what it did
+// before is in the result.
+var ErrException = errors.New("the user class raised an exception")
 
 // flightGrace is the least that work in flight gets at the end, so that the
 // target's books and ours agree.
@@ -95,6 +100,7 @@ type run struct {
 	fleet           *fleet.Fleet
 	sampler         *host.Sampler
 	exceptions      chan string
+	raised          atomic.Int64 // exceptions, those that were not logged included
 	interval, total stats.Report
 	start, last     time.Duration
 	stopping        bool
@@ -107,7 +113,8 @@ type run struct {
 
 // Run starts the users, lets them work for the run time or until ctx ends,
 // ends them, and returns what they did. The result is complete also when ctx
-// ended early. An error wraps ErrSetup if nothing was started.
+// ended early, and beside an error; only one that wraps ErrSetup says that
+// nothing was started.
 func Run(ctx context.Context, config Config) (result.Result, error) {
 	config, err := config.normalised()
 	if err != nil {
@@ -135,11 +142,15 @@ func Run(ctx context.Context, config Config) (result.Result, error) {
 		err = errors.Join(err, r.fleet.WaitUsers(context.WithoutCancel(ctx)))
 	}
 	r.logExceptions()
+	if raised := r.raised.Load(); raised > 0 {
+		err = errors.Join(err, fmt.Errorf("%w %d times; the log has the first ones", ErrException, raised))
+	}
 	return r.result(), err
 }
 
 // exception takes errors of the class's code from any goroutine.
 func (r *run) exception(message, _ string) {
+	r.raised.Add(1)
 	select {
 	case r.exceptions <- message:
 	default: // the first ones say it
@@ -167,7 +178,7 @@ func (r *run) begin() {
 	r.last = r.start
 	r.fleet.Begin(fleet.Test{Host: r.config.Host, Read: r.config.Read})
 	window := time.Duration(float64(r.config.Users) / r.config.SpawnRate * float64(time.Second))
-	r.fleet.Apply(map[string]int{r.config.Class.Name: r.config.Users}, window)
+	r.fleet.Apply(map[string]int{r.config.Class.Name: r.config.Users}, window, flightGrace)
 }
 
 // steer runs until every user is gone and every sample is here.

@@ -32,6 +32,11 @@ func (o *Options) Declare(set *user.OptionSet, prefix string) {
 	set.String(&o.SourceIPs, "tcp-source-ips", "", "local addresses to connect from, separated by commas, used in turn; empty leaves it to the system")
 }
 
+// LeastPause is the least time before a user connects again after a failure,
+// whatever its waits are: without it a dead target would get a dial from each
+// user every millisecond.
+const LeastPause = 100 * time.Millisecond
+
 // Target resolves the target of a test.
 func (o *Options) Target(ctx context.Context, test user.Test) (*engine.Target, error) {
 	host := o.Host

@@ -47,6 +47,7 @@ type Fleet struct {
 	generation int64
 	wanted     map[string]int
 	window     time.Duration
+	grace      time.Duration
 	advice     *advice
 
 	preparing sync.WaitGroup
@@ -157,10 +158,10 @@ func (f *Fleet) Begin(test Test) {
 }
 
 // Apply moves the users of each class to the wanted counts, evenly over the
-// window. Counts are absolute; only the latest call counts. Classes that are
+// window; those that have to leave get the grace for work in flight. Counts are absolute; only the latest call counts. Classes that are
 // not ready yet are prepared first, elsewhere: see Prepared.
-func (f *Fleet) Apply(wanted map[string]int, window time.Duration) {
-	f.wanted, f.window = wanted, window
+func (f *Fleet) Apply(wanted map[string]int, window, grace time.Duration) {
+	f.wanted, f.window, f.grace = wanted, window, grace
 	for name, count := range wanted {
 		if count > 0 && f.classes[name] == nil {
 			f.prepare(name)
@@ -178,14 +179,14 @@ func (f *Fleet) move() {
 			open[name] = count
 		}
 	}
-	window := f.window // the next Apply may come before the loops have read it
+	window, grace := f.window, f.grace // the next Apply may come before the loops have read them
 	for _, step := range sched.Plan(open, f.assigned, len(f.members)) {
 		if f.assigned[step.Class] == nil {
 			f.assigned[step.Class] = make([]int, len(f.members))
 		}
 		f.assigned[step.Class][step.Loop] += step.Change
 		m := f.members[step.Loop]
-		m.loop.Post(func() { m.roster.Change(step.Class, step.Change, window) })
+		m.loop.Post(func() { m.roster.Change(step.Class, step.Change, window, grace) })
 	}
 	f.mark()
 }

@@ -25,7 +25,7 @@ func TestUsersComeAndGo(t *testing.T) {
 		{"E": 0},
 	}
 	for _, wanted := range steps {
-		h.Apply(wanted, 5*time.Millisecond)
+		h.Apply(wanted, 5*time.Millisecond, time.Second)
 		h.settled()
 		h.until("those who leave are gone", func() bool { return h.Late() == 0 })
 		h.counts(map[string]int{"E": wanted["E"], "B": wanted["B"]})
@@ -37,16 +37,16 @@ func TestUsersComeAndGo(t *testing.T) {
 func TestApplyDuringTheRamp(t *testing.T) {
 	h := launch(t, slog.DiscardHandler, events("E", &ledger{}))
 	h.begin()
-	h.Apply(map[string]int{"E": 1000}, time.Hour)
+	h.Apply(map[string]int{"E": 1000}, time.Hour, time.Second)
 	h.until("the first are there", func() bool { _, sum := h.Counts(); return sum == 2 }) // one on each loop
 	if h.Placed() || h.Full() || h.Empty() {
 		t.Errorf("placed %v, full %v, empty %v during the ramp", h.Placed(), h.Full(), h.Empty())
 	}
-	h.Apply(map[string]int{"E": 100}, 0)
+	h.Apply(map[string]int{"E": 100}, 0, time.Second)
 	h.settled()
 	h.counts(map[string]int{"E": 100})
-	h.Apply(map[string]int{"E": 10}, time.Hour)
-	h.Apply(map[string]int{"E": 90}, 0)
+	h.Apply(map[string]int{"E": 10}, time.Hour, time.Second)
+	h.Apply(map[string]int{"E": 90}, 0, time.Second)
 	h.settled()
 	h.counts(map[string]int{"E": 90})
 }
@@ -65,9 +65,9 @@ func TestApplyWhilePreparing(t *testing.T) {
 	}}
 	h := launch(t, slog.DiscardHandler, events("Slow", slow), events("Fast", &ledger{}))
 	h.begin()
-	h.Apply(map[string]int{"Slow": 5, "Fast": 4}, 0)
+	h.Apply(map[string]int{"Slow": 5, "Fast": 4}, 0, time.Second)
 	h.until("the other class is there", func() bool { _, sum := h.Counts(); return sum == 4 })
-	h.Apply(map[string]int{"Slow": 8, "Fast": 2}, 0)
+	h.Apply(map[string]int{"Slow": 8, "Fast": 2}, 0, time.Second)
 	h.until("the other class follows", func() bool { _, sum := h.Counts(); return sum == 2 })
 	if h.Placed() || h.Full() {
 		t.Error("placed although a class is not ready")
@@ -86,7 +86,7 @@ func TestClearWhilePreparing(t *testing.T) {
 	}}
 	h := launch(t, slog.DiscardHandler, events("Slow", slow))
 	h.begin()
-	h.Apply(map[string]int{"Slow": 5}, 0)
+	h.Apply(map[string]int{"Slow": 5}, 0, time.Second)
 	h.Clear(time.Hour)
 	h.until("nobody is left", h.Empty)
 	if err := <-ended; !errors.Is(err, context.Canceled) {
@@ -110,7 +110,7 @@ func TestPreparedTooLate(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				h := launch(t, slog.DiscardHandler, events("E", &ledger{prepare: func(context.Context, user.Test) error { return fault }}))
 				h.begin()
-				h.Apply(map[string]int{"E": 5}, 0)
+				h.Apply(map[string]int{"E": 5}, 0, time.Second)
 				p := h.preparation()
 				end(h)
 				h.Open(p)
@@ -137,7 +137,7 @@ func TestBeginAgain(t *testing.T) {
 		h.Begin(fleet.Test{Host: host, Read: func(options *user.OptionSet) error {
 			return options.Lookup("text").Set("for " + host)
 		}})
-		h.Apply(map[string]int{"E": 3}, 0)
+		h.Apply(map[string]int{"E": 3}, 0, time.Second)
 		h.settled()
 		h.Clear(time.Hour)
 		h.until("nobody is left", h.Empty)
@@ -171,13 +171,13 @@ func TestClassesThatCannotRun(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := launch(t, slog.DiscardHandler, test.class, events("Good", &ledger{}))
 			h.Begin(fleet.Test{Read: test.read})
-			h.Apply(map[string]int{"Bad": 3, "Good": 0}, 0)
+			h.Apply(map[string]int{"Bad": 3, "Good": 0}, 0, time.Second)
 			h.until("it has failed", h.Placed)
 			h.Begin(fleet.Test{}) // the class's failure stays with its test
 			h.exceptions()
 			h.Begin(fleet.Test{Read: test.read})
-			h.Apply(map[string]int{"Bad": 3}, 0)
-			h.Apply(map[string]int{"Bad": 4}, 0)
+			h.Apply(map[string]int{"Bad": 3}, 0, time.Second)
+			h.Apply(map[string]int{"Bad": 4}, 0, time.Second)
 			h.until("it has failed again", func() bool { return h.Placed() && h.seen() > 0 })
 			if h.Full() {
 				t.Error("full without users that were asked for")
@@ -203,9 +203,9 @@ func (h *harbour) seen() int {
 func TestLate(t *testing.T) {
 	h := launch(t, slog.DiscardHandler, events("E", &ledger{busy: true}))
 	h.begin()
-	h.Apply(map[string]int{"E": 4}, 0)
+	h.Apply(map[string]int{"E": 4}, 0, time.Second)
 	h.settled()
-	h.Apply(map[string]int{"E": 1}, 0)
+	h.Apply(map[string]int{"E": 1}, 0, time.Second)
 	h.until("they were asked to leave", h.Placed)
 	if got := h.Late(); got != 3 {
 		t.Errorf("%d late, want 3", got)
@@ -238,7 +238,7 @@ func TestEverySampleArrives(t *testing.T) {
 			for name := range ledgers {
 				wanted[name] = random.IntN(40)
 			}
-			h.Apply(wanted, time.Duration(random.IntN(20))*time.Millisecond)
+			h.Apply(wanted, time.Duration(random.IntN(20))*time.Millisecond, time.Second)
 			if random.IntN(2) == 0 {
 				h.collect()
 			}

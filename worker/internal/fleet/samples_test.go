@@ -63,7 +63,7 @@ func TestSetOrigin(t *testing.T) {
 	origin := time.Unix(1_000_000_000, 0)
 	h.SetOrigin(origin)
 	h.begin()
-	h.Apply(map[string]int{"E": 2, "B": 2}, 0)
+	h.Apply(map[string]int{"E": 2, "B": 2}, 0, time.Second)
 	h.settled()
 	for len(h.report.Rows()) < len(rowNames) {
 		h.everySample()
@@ -100,7 +100,7 @@ func TestAdvice(t *testing.T) {
 	h := launch(t, slog.NewTextHandler(&logs, nil), events("E", d))
 	for range 2 {
 		h.begin()
-		h.Apply(map[string]int{"E": 2}, 0)
+		h.Apply(map[string]int{"E": 2}, 0, time.Second)
 		h.settled()
 		h.Clear(0)
 		h.until("nobody is left", h.Empty)
@@ -122,7 +122,7 @@ func TestPanicInACallback(t *testing.T) {
 	d := &ledger{bind: func(scope user.Scope) { scope.Loop.Schedule(&engine.Timer{}, 0, bomb{}) }}
 	h := launch(t, slog.DiscardHandler, events("E", d))
 	h.begin()
-	h.Apply(map[string]int{"E": 2}, 5*time.Millisecond)
+	h.Apply(map[string]int{"E": 2}, 5*time.Millisecond, time.Second)
 	h.settled()
 	for end := time.Now().Add(patience); h.seen() < 2 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

@@ -99,7 +99,7 @@ func TestStartsAreSpreadOverTheWindow(t *testing.T) {
 	var begin time.Duration
 	s.on(func() {
 		begin = s.loop.Now()
-		s.Change("A", n, window)
+		s.Change("A", n, window, time.Second)
 	})
 	s.untilSignalled("all are present", func() bool { return group.Present() == n && group.Pending() == 0 })
 	for i, m := range c.users {
@@ -241,8 +241,8 @@ func TestGraceEndsWithItsTest(t *testing.T) {
 		s.Clear(20 * time.Millisecond)
 		s.loop.Schedule(&engine.Timer{}, 40*time.Millisecond, alarm(passed))
 		c.users[0].end()
-		s.Change("A", 1, 0)
-		s.Change("A", -1, 0)
+		s.Change("A", 1, 0, time.Second)
+		s.Change("A", -1, 0, time.Second)
 	})
 	<-passed
 	counts(t, group, 0, 0, 1, 1)
@@ -359,4 +359,20 @@ func TestOpen(t *testing.T) {
 	if len(again.users) != 3 || len(c.users) != 2 {
 		t.Errorf("%d users of the new definition, %d of the old, want 3 and 2", len(again.users), len(c.users))
 	}
+}
+
+// Users with work in flight when the master takes users away end by the stop
+// timeout, too.
+func TestChangeKillsThoseThatOutstayTheGrace(t *testing.T) {
+	s, c := newStage(t), &crowd{busy: true}
+	group := s.open("A", c)
+	s.change("A", 3, 0)
+	s.on(func() { s.Change("A", -2, 0, 10*time.Millisecond) })
+	s.untilSignalled("two are gone", func() bool { return group.Late() == 0 })
+	counts(t, group, 1, 0, 1, 0)
+	if want := []int{1, 2}; !slices.Equal(slices.Sorted(slices.Values(c.kills)), want) {
+		t.Errorf("killed %v, want %v", c.kills, want)
+	}
+	s.clear(0)
+	s.untilSignalled("nobody is left", s.Empty)
 }

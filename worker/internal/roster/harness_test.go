@@ -155,7 +155,7 @@ func (s *stage) open(class string, definition user.Definition) *roster.Group {
 
 func (s *stage) change(class string, n int, window time.Duration) {
 	s.t.Helper()
-	s.on(func() { s.Change(class, n, window) })
+	s.on(func() { s.Change(class, n, window, time.Second) })
 }
 
 func (s *stage) clear(grace time.Duration) {

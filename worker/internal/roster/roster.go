@@ -73,12 +73,28 @@ func (r *Roster) Open(class string, definition user.Definition) (group *Group, e
 
 // Change starts (n > 0) or stops (n < 0) users of a class, spread evenly over
 // the window from now; the first at once. Starts that an earlier call still
-// had to make are spread anew with these; stops take them back first.
-func (r *Roster) Change(class string, n int, window time.Duration) {
-	r.config.Loop.Cancel(&r.killer) // of a Clear whose users have all left
+// had to make are spread anew with these; stops take them back first. Users
+// with work in flight at their stop get the grace, counted from the end of the
+// window, then are killed.
+func (r *Roster) Change(class string, n int, window, grace time.Duration) {
+	switch {
+	case n < 0:
+		r.config.Loop.Schedule(&r.killer, window+grace, killer{r})
+	case r.late() == 0:
+		r.config.Loop.Cancel(&r.killer) // of users that have all left
+	}
 	if group := r.groups[class]; group != nil {
 		group.change(n, window)
 	}
+}
+
+// late is the number of users that were asked to leave and are still there.
+func (r *Roster) late() int {
+	late := 0
+	for _, group := range r.groups {
+		late += group.crew.leaving()
+	}
+	return late
 }
 
 // Clear stops every user of every class: those with work in flight get the

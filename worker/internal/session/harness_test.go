@@ -140,6 +140,7 @@ var effectNames = map[session.Effect]string{
 	session.EndUsers: "EndUsers", session.SendReady: "SendReady", session.SendSpawning: "SendSpawning",
 	session.SendComplete: "SendComplete", session.SendStopped: "SendStopped", session.SendQuit: "SendQuit",
 	session.SendStats: "SendStats", session.CollectStats: "CollectStats", session.DropStats: "DropStats",
+	session.SendLate:   "SendLate",
 	session.ResetStats: "ResetStats", session.SendHeartbeat: "SendHeartbeat", session.SendLogs: "SendLogs",
 	session.Reconnect: "Reconnect", session.Exit: "Exit", session.ExitSilent: "ExitSilent",
 }

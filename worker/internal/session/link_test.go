@@ -24,7 +24,8 @@ func TestFirstConnection(t *testing.T) {
 // What a new connection begins with, for a worker whose master is modern.
 func TestUpAfterDown(t *testing.T) {
 	resume := []session.Effect{session.SendHeartbeat, session.CollectStats}
-	register := []session.Effect{session.SendReady}
+	register := []session.Effect{session.SendLate, session.SendReady}
+	registerAnew := []session.Effect{session.DropStats, session.SendReady}
 	end := []session.Effect{session.EndUsers}
 	cases := []struct {
 		name    string
@@ -35,7 +36,7 @@ func TestUpAfterDown(t *testing.T) {
 		next    session.State
 	}{
 		{name: "idle", state: session.Ready, outage: s, want: register, next: session.Ready},
-		{name: "idle, refused", state: session.Ready, outage: s, refused: true, want: register, next: session.Ready},
+		{name: "idle, refused", state: session.Ready, outage: s, refused: true, want: registerAnew, next: session.Ready},
 		{name: "ramp, short", state: session.Spawning, outage: s, want: resume, next: session.Spawning},
 		{name: "test, short", state: session.Running, outage: s, want: resume, next: session.Running},
 		{name: "test, just short", state: session.Running, outage: 60*s - ms, want: resume, next: session.Running},
@@ -153,10 +154,10 @@ func TestEmptiedWithoutConnection(t *testing.T) {
 		t.Run(state.String(), func(t *testing.T) {
 			c := joined(t).in(state)
 			c.Down(c.now)
-			c.effects(without(c.Step(c.now, session.Emptied), session.DropStats))
+			c.effects(c.Step(c.now, session.Emptied))
 			c.state(session.Ready)
 			c.now += s
-			c.effects(c.Up(c.now, false), session.SendReady)
+			c.effects(c.Up(c.now, false), session.SendLate, session.SendReady)
 		})
 	}
 }
@@ -164,7 +165,7 @@ func TestEmptiedWithoutConnection(t *testing.T) {
 func TestMissingAckReconnects(t *testing.T) {
 	c := begin(t)
 	c.Up(c.now, false)
-	got := without(c.tick(5*s, true), session.CollectStats)
+	got := without(c.tick(10*s, true), session.CollectStats)
 	if ready := count(got, session.SendReady); ready != 0 {
 		t.Errorf("client_ready %d times more on one connection", ready)
 	}
@@ -173,9 +174,9 @@ func TestMissingAckReconnects(t *testing.T) {
 	}
 	// The transport has not noticed yet: nothing is said on the old connection.
 	c.effects(without(c.tick(2*s, true), session.CollectStats))
-	c.effects(c.outage(100*ms, false), session.SendReady)
+	c.effects(c.outage(100*ms, false), session.SendLate, session.SendReady)
 	c.effects(c.Message(c.now, proto.Ack{}), session.SendHeartbeat)
-	if got := c.tick(8*s, false); count(got, session.Reconnect) != 0 {
+	if got := c.tick(12*s, false); count(got, session.Reconnect) != 0 {
 		t.Error("reconnected although acknowledged")
 	}
 }
@@ -194,10 +195,38 @@ func TestReconnectMessage(t *testing.T) {
 func TestLateAckOnAbandonedConnection(t *testing.T) {
 	c := begin(t)
 	c.Up(c.now, false)
-	c.tick(5*s, true)
+	c.tick(10*s, true)
 	c.effects(c.Message(c.now, proto.Ack{Index: 2}))
 	if c.Index() != 2 {
 		t.Errorf("index %d, want 2", c.Index())
 	}
-	c.effects(c.outage(100*ms, false), session.SendReady)
+	c.effects(c.outage(100*ms, false), session.SendLate, session.SendReady)
+}
+
+// What was counted under a registration that ended goes to the same master, and
+// to no other.
+func TestLateCounts(t *testing.T) {
+	cases := []struct {
+		name string
+		lose func(c *conversation)
+		want session.Effect
+	}{
+		{"refused", func(c *conversation) { c.outage(s, true) }, session.DropStats},
+		{"refused, then cut", func(c *conversation) { c.outage(s, true); c.outage(70*s, false) }, session.DropStats},
+		{"long outage", func(c *conversation) { c.outage(60*s, false) }, session.SendLate},
+		{"long outage, then refused", func(c *conversation) { c.outage(60*s, false); c.outage(s, true) }, session.DropStats},
+		{"deaf from one moment to the next", func(c *conversation) { c.tick(11*s, true) }, session.SendLate},
+		{"unknown after a short outage", func(c *conversation) { c.outage(5*s, false); c.tick(11*s, true) }, session.DropStats},
+	}
+	for _, test := range cases {
+		t.Run(test.name, func(t *testing.T) {
+			c := joined(t).in(session.Running)
+			test.lose(c)
+			c.state(session.Rejoining)
+			c.effects(c.Step(c.now, session.Emptied), test.want, session.SendReady)
+			// The next master that answers is the one of the next test.
+			c.Message(c.now, proto.Ack{})
+			c.effects(c.outage(s, false), session.SendLate, session.SendReady)
+		})
+	}
 }

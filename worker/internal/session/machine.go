@@ -15,7 +15,7 @@ type Times struct {
 	Heartbeat time.Duration // between heartbeats; 1 s
 	Stats     time.Duration // between reports; 3 s
 	Logs      time.Duration // between log reports; 10 s
-	Ack       time.Duration // for the answer to client_ready, then Reconnect; 5 s
+	Ack       time.Duration // for the answer to client_ready, then Reconnect; 10 s
 	Unknown   time.Duration // heartbeats unanswered on a live link mean Forgotten; 10 s
 	Deleted   time.Duration // an outage after which masters have deleted a worker; 60 s
 	Silence   time.Duration // without a word on a live link, then ExitSilent; 60 s
@@ -30,7 +30,7 @@ func (t Times) normalised() Times {
 	set(&t.Heartbeat, time.Second)
 	set(&t.Stats, 3*time.Second)
 	set(&t.Logs, 10*time.Second)
-	set(&t.Ack, 5*time.Second)
+	set(&t.Ack, 10*time.Second)
 	set(&t.Unknown, 10*time.Second)
 	set(&t.Deleted, time.Minute)
 	set(&t.Silence, time.Minute)
@@ -60,12 +60,15 @@ type Machine struct {
 	// id that it does not hold they end the listener of a master, and with
 	// it the test of every worker.
 	known bool
+	// successor: the master is another one than the test's, for all that is
+	// known. What was counted for the old one must not reach it.
+	successor bool
 	// echoes and modern are what the master's messages tell of its version:
 	// it answers heartbeats (since 2.19), it takes logs (since 2.29).
 	echoes, modern bool
 
 	ackDue                             time.Duration // 0: none awaited
-	lastWord, downSince                time.Duration
+	lastWord, downSince, upSince       time.Duration
 	nextHeartbeat, nextStats, nextLogs time.Duration
 	everUp, deafWarned                 bool
 }
@@ -106,18 +109,22 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 		return nil
 	}
 	outage := now - m.downSince
-	m.connected, m.registered, m.known, m.ackDue = true, false, false, 0
-	if m.everUp {
+	m.connected, m.registered, m.known, m.ackDue, m.upSince = true, false, false, 0, now
+	again := m.everUp
+	if again {
 		m.lastWord += outage
 	} else {
 		m.everUp, m.lastWord = true, now
 	}
 	if refused {
 		// The successor may be an older Locust, which answers no heartbeat.
-		m.echoes, m.modern = false, false
+		m.echoes, m.modern, m.successor = false, false, true
 	}
 	switch m.state {
 	case Ready:
+		if again {
+			return append(m.admit(now, nil, SendLate), m.ready(now)...)
+		}
 		return m.ready(now)
 	case Rejoining:
 		return nil // client_ready comes first, once the users have ended
@@ -130,10 +137,11 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 	return []Effect{SendHeartbeat, CollectStats}
 }
 
-// Down says that the connection is gone.
-func (m *Machine) Down(now time.Duration) {
+// Down says that the connection is gone, and since when the master's host has
+// been silent: from then on the master has been missing this worker.
+func (m *Machine) Down(since time.Duration) {
 	m.connected, m.registered, m.known, m.ackDue = false, false, false, 0
-	m.downSince = now
+	m.downSince = since
 }
 
 // Step feeds one input and returns the effects of its row, less those that
@@ -175,8 +183,14 @@ func (m *Machine) admit(now time.Duration, effects []Effect, effect Effect) []Ef
 		if !m.counted() {
 			return effects
 		}
-	case DropStats:
+	case SendLate:
 		m.kept = nil // a spawn from before the new registration
+		if m.successor {
+			return append(effects, DropStats)
+		}
+		if !m.connected {
+			return effects // Up sends it
+		}
 	}
 	return append(effects, effect)
 }
@@ -198,7 +212,7 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 	case proto.Ack:
 		// The master's clock may have gone back with a restart: what it says
 		// after an ack is new, whatever its timestamp.
-		m.index, m.mark, m.ackDue, m.known = message.Index, 0, 0, true
+		m.index, m.mark, m.ackDue, m.known, m.successor = message.Index, 0, 0, true, false
 		m.nextHeartbeat, m.nextStats = now+m.times.Heartbeat, now+m.times.Stats
 		if m.connected && m.registered {
 			return []Effect{SendHeartbeat}
@@ -299,8 +313,12 @@ func (m *Machine) silence(now time.Duration, alive bool) []Effect {
 		// Also when client_ready after client_ready stays unanswered.
 		m.state = Left
 		return []Effect{ExitSilent}
-	case quiet >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
+	case min(quiet, now-m.upSince) >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
 		m.deafWarned = true
+		// A master that knew this worker on this very connection has given it
+		// up. One that never did since a short outage has not had the time to:
+		// it is another.
+		m.successor = m.successor || !m.known
 		return m.Step(now, Forgotten)
 	}
 	return nil

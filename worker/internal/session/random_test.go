@@ -23,6 +23,7 @@ type witness struct {
 	heard      time.Duration
 	downSince  time.Duration
 	left       bool
+	refused    bool // a connection since the last ack came after a refusal
 }
 
 // One random thing happens.
@@ -36,6 +37,7 @@ func (w *witness) act(choice byte) {
 		w.up, w.abandoned, w.registered, w.known, w.waiting, w.stopped, w.readies = true, false, false, false, false, false, 0
 		w.heard += w.now - w.downSince
 		resuming := w.State() != session.Ready && w.State() != session.Rejoining
+		w.refused = w.refused || choice&15 == 1
 		effects := w.Up(w.now, choice&15 == 1)
 		w.registered = resuming && len(effects) > 0
 		w.check(effects)
@@ -45,6 +47,7 @@ func (w *witness) act(choice byte) {
 		w.Down(w.now)
 	case 3:
 		w.waiting = false
+		w.refused = w.refused && !w.up
 		w.message(proto.Ack{Index: 1})
 	case 4:
 		w.message(proto.Heartbeat{})
@@ -145,6 +148,12 @@ func (w *witness) checkOne(effect session.Effect) {
 		w.stopped, w.registered, w.waiting = false, true, true
 		if w.readies++; w.readies > 1 {
 			fail("twice on a connection")
+		}
+		return
+	}
+	if effect == session.SendLate {
+		if w.refused {
+			fail("to another master")
 		}
 		return
 	}

@@ -103,7 +103,7 @@ func TestForgottenTakesBackTheSpawnThatWaits(t *testing.T) {
 	c := joined(t).in(session.Stopping)
 	c.spawn()
 	c.Step(c.now, session.Forgotten)
-	c.effects(c.Step(c.now, session.Emptied), session.DropStats, session.SendReady)
+	c.effects(c.Step(c.now, session.Emptied), session.SendLate, session.SendReady)
 	c.state(session.Ready)
 }
 

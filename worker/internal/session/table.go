@@ -87,6 +87,9 @@ const (
 	SendQuit
 	// SendStats sends what was collected and not sent yet.
 	SendStats
+	// SendLate does the same before client_ready, if there is anything: a
+	// master adds to its sums also what comes from a worker that it gave up.
+	SendLate
 	// CollectStats fetches the samples from the loops; they are sent when
 	// they have all come.
 	CollectStats
@@ -156,7 +159,7 @@ var Table = []Row{
 	{Rejoining, StopArrived, Rejoining, nil, "already ending"},
 	{Rejoining, QuitArrived, Leaving, []Effect{EndUsers}, "no use in registering first"},
 	{Rejoining, TargetReached, Rejoining, nil, "late word of the ramp"},
-	{Rejoining, Emptied, Ready, []Effect{DropStats, SendReady}, "the old test's counts would pollute the new master's"},
+	{Rejoining, Emptied, Ready, []Effect{SendLate, SendReady}, "the master's test may still be going on; a new master gets nothing of the old one's"},
 	{Rejoining, Forgotten, Rejoining, nil, "already known"},
 	{Rejoining, LeaveAsked, Leaving, []Effect{StopUsers}, "leave in good order"},
 

@@ -169,12 +169,26 @@ func appendProperty(dst []byte, name, value string) []byte {
 	return append(dst, value...)
 }
 
-// appendPing appends a PING without context. The peer answers with a PONG, and
-// closes the connection when it reads nothing more for ttl.
-func appendPing(dst []byte, ttl time.Duration) []byte {
-	dst = appendHeader(dst, flagCommand, 1+len(commandPing)+2)
+// countSize is the length of the context of this package's PINGs.
+const countSize = 8
+
+// appendPing appends a PING whose context is the number of messages that went
+// before it. The peer answers with a PONG that repeats the context, and closes
+// the connection when it reads nothing more for ttl.
+func appendPing(dst []byte, ttl time.Duration, written uint64) []byte {
+	dst = appendHeader(dst, flagCommand, 1+len(commandPing)+2+countSize)
 	dst = appendName(dst, commandPing)
-	return binary.BigEndian.AppendUint16(dst, uint16(ttl/ttlUnit))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(ttl/ttlUnit))
+	return binary.BigEndian.AppendUint64(dst, written)
+}
+
+// parsePong returns the number of messages that the PONG's PING counted; false
+// if it answers no PING of this package.
+func parsePong(data []byte) (written uint64, ok bool) {
+	if len(data) != countSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(data), true
 }
 
 // appendPong appends the answer to a PING with that context.

@@ -36,7 +36,7 @@ func FuzzReady(f *testing.F) {
 }
 
 func FuzzCommand(f *testing.F) {
-	f.Add(appendPing(nil, 15*time.Second)[2:])
+	f.Add(appendPing(nil, 15*time.Second, 7)[2:])
 	f.Add(appendPong(nil, []byte("context"))[2:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		name, data, err := parseCommand(body)
@@ -55,7 +55,7 @@ func FuzzCommand(f *testing.F) {
 
 func FuzzFrames(f *testing.F) {
 	f.Add(appendMessage(appendMessage(nil, []byte("one")), bytes.Repeat([]byte("x"), 300)))
-	f.Add(appendPing(readyFrame("worker_1"), time.Second))
+	f.Add(appendPing(readyFrame("worker_1"), time.Second, 1<<63))
 	f.Add([]byte{flagLong, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{flagLong, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff, 'a'})
 	f.Add([]byte{flagCommand | flagMore, 0})

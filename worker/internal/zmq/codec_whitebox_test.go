@@ -192,13 +192,32 @@ func TestStreamEndsInsideFrame(t *testing.T) {
 
 func TestPingBytes(t *testing.T) {
 	// From the text of ZMTP 3.1: PING = %d4 "PING" ping-ttl ping-context.
-	want := "0407" + "0450494e47" + "0096"
-	if got := hex.EncodeToString(appendPing(nil, 15*time.Second)); got != want {
+	want := "040f" + "0450494e47" + "0096" + "0000000000000102"
+	if got := hex.EncodeToString(appendPing(nil, 15*time.Second, 258)); got != want {
 		t.Errorf("PING is %s, want %s", got, want)
 	}
 	want = "0408" + "04504f4e47" + "616263"
 	if got := hex.EncodeToString(appendPong(nil, []byte("abc"))); got != want {
 		t.Errorf("PONG is %s, want %s", got, want)
+	}
+}
+
+func TestParsePong(t *testing.T) {
+	for _, c := range []struct {
+		name, data string
+		written    uint64
+		ok         bool
+	}{
+		{name: "own", data: "\x00\x00\x00\x00\x00\x00\x01\x02", written: 258, ok: true},
+		{name: "no context", data: ""},
+		{name: "another's context", data: "abc"},
+		{name: "longest context", data: "0123456789abcdef"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if written, ok := parsePong([]byte(c.data)); written != c.written || ok != c.ok {
+				t.Errorf("parsePong: %d, %v; want %d, %v", written, ok, c.written, c.ok)
+			}
+		})
 	}
 }
 
@@ -227,7 +246,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 	buffer := make([]byte, 0, 4096)
 	allocations := testing.AllocsPerRun(100, func() {
 		buffer = appendMessage(buffer[:0], body)
-		buffer = appendPing(buffer, 15*time.Second)
+		buffer = appendPing(buffer, 15*time.Second, 7)
 		buffer = appendPong(buffer, body[:16])
 	})
 	if allocations != 0 {
@@ -242,7 +261,7 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buffer = appendMessage(buffer[:0], body)
-		buffer = appendPing(buffer, 15*time.Second)
+		buffer = appendPing(buffer, 15*time.Second, 7)
 	}
 }
 

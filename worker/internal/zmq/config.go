@@ -49,13 +49,13 @@ type Config struct {
 	DialTimeout      time.Duration // TCP connect, name resolution included; default 3s
 	HandshakeTimeout time.Duration // whole ZMTP handshake; default 3s
 	BackoffMin       time.Duration // first pause between attempts; default 100ms
-	BackoffMax       time.Duration // longest pause, before jitter; default 2s
-	PingInterval     time.Duration // between PINGs on a quiet connection; default 5s
+	BackoffMax       time.Duration // longest pause, before jitter; default 1s
+	PingInterval     time.Duration // between PINGs on a quiet connection; default 2s
 	// PingTTL is how long the master keeps a connection that fell silent. It
 	// must not exceed ReadTimeout: the master has to drop the old connection
-	// before this side dials with the same identity. Default 15s.
+	// before this side dials with the same identity. Default 6s.
 	PingTTL     time.Duration
-	ReadTimeout time.Duration // silence after which a connection is given up; default 20s
+	ReadTimeout time.Duration // silence after which a connection is given up; default 8s
 	Linger      time.Duration // longest flush when Run ends, and wait for the peer's FIN; default 500ms
 
 	QueueMessages int // messages waiting to be written; default 1000
@@ -78,10 +78,10 @@ func (c Config) withDefaults() Config {
 		{&c.DialTimeout, 3 * time.Second},
 		{&c.HandshakeTimeout, 3 * time.Second},
 		{&c.BackoffMin, 100 * time.Millisecond},
-		{&c.BackoffMax, 2 * time.Second},
-		{&c.PingInterval, 5 * time.Second},
-		{&c.PingTTL, 15 * time.Second},
-		{&c.ReadTimeout, 20 * time.Second},
+		{&c.BackoffMax, time.Second},
+		{&c.PingInterval, 2 * time.Second},
+		{&c.PingTTL, 6 * time.Second},
+		{&c.ReadTimeout, 8 * time.Second},
 		{&c.Linger, 500 * time.Millisecond},
 	} {
 		if *d.field == 0 {

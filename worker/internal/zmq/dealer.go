@@ -2,8 +2,11 @@ package zmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +24,8 @@ type Dealer struct {
 	resets  chan string // cap 1: a second request while one waits says nothing new
 	started atomic.Bool
 	heard   atomic.Pointer[time.Time] // when the peer was last heard
+	// delivered counts the messages of this connection that have arrived.
+	delivered atomic.Uint64
 }
 
 // New checks the configuration and returns a Dealer that does nothing until
@@ -56,9 +61,11 @@ func (d *Dealer) Run(ctx context.Context) error {
 		connection, err := connect(ctx, d.config)
 		switch {
 		case err == nil:
-			if d.use(ctx, connection) {
+			lasted, held := d.use(ctx, connection)
+			if lasted {
 				pauses.reset()
 			}
+			d.holdOff(ctx, held)
 			pause = max(pauses.pause(), minPause)
 		case ctx.Err() == nil:
 			d.config.OnDialError(err)
@@ -72,9 +79,37 @@ func (d *Dealer) Run(ctx context.Context) error {
 	return nil
 }
 
-// use sends and receives on a new connection until it ends, and tells whether
-// it lasted long enough to count as healthy.
-func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool) {
+// probeInterval is the time between two looks at whether the master is gone.
+const probeInterval = 250 * time.Millisecond
+
+// holdOff waits until the master has dropped a connection that it may still
+// hold. Under the same identity it would swallow the first message of the next
+// one, take it for an identity, and understand none of those that follow; some
+// releases even count the report before them again. Meanwhile it looks whether
+// the master's process is there at all: with it, the connection is gone.
+func (d *Dealer) holdOff(ctx context.Context, until time.Time) {
+	if !time.Now().Before(until) {
+		return
+	}
+	d.report.holding(time.Until(until))
+	dialer := net.Dialer{Timeout: d.config.DialTimeout}
+	for ctx.Err() == nil && time.Now().Before(until) {
+		probe, err := dialer.DialContext(ctx, "tcp", d.config.Address)
+		if err == nil {
+			_ = probe.Close() // a TCP connection without a word is nothing to a ROUTER
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			d.config.OnDialError(err)
+			return
+		}
+		sleep(ctx, min(probeInterval, time.Until(until)))
+	}
+}
+
+// use sends and receives on a new connection until it ends. It tells whether
+// it lasted long enough to count as healthy, and until when the peer may hold
+// it.
+func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool, held time.Time) {
 	// A request that came while there was no connection is fulfilled.
 	select {
 	case <-d.resets:
@@ -82,6 +117,7 @@ func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool) {
 	}
 	start := time.Now()
 	d.hear()
+	d.delivered.Store(0)
 	epoch := d.outbox.begin()
 	d.report.up(epoch)
 	d.events <- Event{Kind: Up, Epoch: epoch}
@@ -89,8 +125,8 @@ func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool) {
 	d.outbox.drop()
 	lasted = time.Since(start) >= d.config.healthyAfter()
 	d.report.down(err, lasted)
-	d.events <- Event{Kind: Down, Epoch: epoch, Err: err}
-	return lasted
+	d.events <- Event{Kind: Down, Epoch: epoch, Err: err, Delivered: d.delivered.Load(), Quiet: d.Quiet()}
+	return lasted, connection.heldUntil(d.config, err)
 }
 
 // Events returns the channel on which the Dealer tells what happens. The
@@ -105,8 +141,8 @@ func (d *Dealer) Events() <-chan Event { return d.events }
 // Send queues a copy of b, as one frame, for the connection of that epoch. It
 // never blocks. It returns ErrNotConnected without a connection, ErrStale when
 // the epoch is over, ErrQueueFull when the peer doesn't keep up, or
-// ErrTooLarge. A nil error says queued, not delivered: what is still queued
-// when the connection ends is lost. Safe from any goroutine.
+// ErrTooLarge. A nil error says queued, not delivered: see Delivered. Safe from
+// any goroutine.
 func (d *Dealer) Send(epoch uint64, b []byte) error { return d.outbox.send(epoch, b) }
 
 // Flush waits until everything that was sent on that epoch before the call has
@@ -114,6 +150,15 @@ func (d *Dealer) Send(epoch uint64, b []byte) error { return d.outbox.send(epoch
 // at once). It returns ErrNotConnected or ErrStale when the connection ended
 // first, or the cause of the end of ctx. Safe from any goroutine.
 func (d *Dealer) Flush(ctx context.Context, epoch uint64) error { return d.outbox.flush(ctx, epoch) }
+
+// Delivered is how many messages of the present connection, in the order of
+// Send, are proved to have reached the peer; Event has the last word on a
+// connection that ended. The proof is the answer to the PING behind them: it
+// says that the peer's ZeroMQ has read them and will hand them to the program
+// even if the connection ends, unless the program ends first. The goczmq build
+// does not see the answers and counts what it handed to libzmq: there a
+// message can be counted and still be lost. Safe from any goroutine.
+func (d *Dealer) Delivered() uint64 { return d.delivered.Load() }
 
 // Quiet is the time since anything was heard from the peer: a message, an
 // answer to a PING, or the handshake. Before the first connection it is the

@@ -1,6 +1,9 @@
 package zmq
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Kind tells what an Event reports.
 type Kind uint8
@@ -33,6 +36,12 @@ type Event struct {
 	Epoch uint64 // number of the connection, from 1
 	Err   error  // Down only
 	Data  []byte // Message only; empty for an empty message
+	// Delivered, of Down only, is how many of the connection's messages reached
+	// the peer for certain. Of those after it the ones may have, too, whose
+	// proof was on its way back.
+	Delivered uint64
+	// Quiet, of Down only, is how long the peer had not been heard.
+	Quiet time.Duration
 }
 
 // Errors of Send and Flush.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,9 +17,10 @@ import (
 const Name = "zmtp"
 
 const (
-	batchBytes = 64 << 10 // messages coalesced into one Write
-	keepBuffer = 1 << 20  // a longer write buffer is given back after use
-	pongQueue  = 16       // answers to PINGs that wait for the writer
+	batchBytes = 64 << 10               // messages coalesced into one Write
+	keepBuffer = 1 << 20                // a longer write buffer is given back after use
+	pongQueue  = 16                     // answers to PINGs that wait for the writer
+	heldMargin = 300 * time.Millisecond // for a PING's way, and the master's look at its timers
 )
 
 // link is one connection after its handshake. Three goroutines share it: the
@@ -29,6 +31,13 @@ type link struct {
 	pongs  chan []byte   // contexts of the peer's PINGs
 	ending chan struct{} // closed when the writer shall finish
 	ended  chan struct{} // closed when the writer is gone
+	// written counts the messages of this connection up to and with the last
+	// Write that was begun. The writer counts, the reader checks answers by it.
+	written atomic.Uint64
+	// For heldUntil, once both goroutines have ended: whether the peer closed
+	// its side, and when the last PING was written.
+	parted   bool
+	lastPing time.Time
 }
 
 // connect dials the master and shakes hands.
@@ -90,6 +99,17 @@ func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	return err
 }
 
+// heldUntil is the time until which the peer may keep this connection after
+// its end, for want of a word about it; zero if it does not. A peer that closed
+// its side does not. One that fell silent has dropped the connection before,
+// see Config.PingTTL. But a RST may come from between the two.
+func (l *link) heldUntil(config Config, end error) time.Time {
+	if l.parted || errors.Is(end, ErrSilent) {
+		return time.Time{}
+	}
+	return l.lastPing.Add(config.PingTTL + heldMargin)
+}
+
 // read hands messages to the consumer until the connection ends.
 func (l *link) read(d *Dealer, epoch uint64) error {
 	joining, warned := false, false
@@ -98,11 +118,12 @@ func (l *link) read(d *Dealer, epoch uint64) error {
 		if err == nil {
 			d.hear()
 		}
+		l.parted = errors.Is(err, io.EOF)
 		switch {
 		case err != nil:
 			return l.readError(err)
 		case h.command():
-			if err := l.command(body); err != nil {
+			if err := l.command(d, body); err != nil {
 				return err
 			}
 		case h.more() || joining:
@@ -133,7 +154,7 @@ func (l *link) readError(err error) error {
 
 // command obeys a command of the peer. Commands that need no answer, and those
 // of later versions, are passed over as libzmq does.
-func (l *link) command(body []byte) error {
+func (l *link) command(d *Dealer, body []byte) error {
 	name, data, err := parseCommand(body)
 	if err != nil {
 		return err
@@ -148,6 +169,11 @@ func (l *link) command(body []byte) error {
 		case l.pongs <- pingContext:
 		case <-l.ended:
 		}
+	case commandPong:
+		// No peer can have read more than was written, whatever it says.
+		if written, ok := parsePong(data); ok && written <= l.written.Load() {
+			d.delivered.Store(written)
+		}
 	case commandError:
 		return fmt.Errorf("%w: it reports %q", ErrProtocol, errorReason(data))
 	}
@@ -160,7 +186,7 @@ func (l *link) command(body []byte) error {
 // A PING follows whatever else was written. The peer starts the TTL of a PING
 // anew with it, and any other frame disarms it: with the PING last, a master
 // that lost the path drops the connection in time, and a worker that dials
-// again with the same identity is heard.
+// again with the same identity is heard. Its answer says what was delivered.
 func (l *link) write(d *Dealer) error {
 	var (
 		buffer []byte
@@ -168,8 +194,9 @@ func (l *link) write(d *Dealer) error {
 		ticker = time.NewTicker(d.config.PingInterval)
 	)
 	defer ticker.Stop()
-	buffer = appendPing(buffer, d.config.PingTTL)
+	buffer = appendPing(buffer, d.config.PingTTL, 0)
 	for {
+		l.lastPing = time.Now()
 		if _, err := l.conn.Write(buffer); err != nil {
 			return fmt.Errorf("write to the master: %w", err)
 		}
@@ -198,7 +225,7 @@ func (l *link) write(d *Dealer) error {
 		for _, body := range batch {
 			buffer = appendMessage(buffer, body)
 		}
-		buffer = appendPing(buffer, d.config.PingTTL)
+		buffer = appendPing(buffer, d.config.PingTTL, l.written.Add(uint64(len(batch))))
 	}
 }
 

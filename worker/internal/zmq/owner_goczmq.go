@@ -174,6 +174,7 @@ func (o *owner) sendOne(body []byte) bool {
 	for range sendTries {
 		if o.link.dealer.SendFrame(body, goczmq.FlagDontWait) == nil {
 			o.link.window.sent(time.Now())
+			o.dealer.delivered.Add(1)
 			return true
 		}
 	}

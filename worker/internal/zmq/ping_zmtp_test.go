@@ -5,6 +5,7 @@ package zmq_test
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -62,8 +63,8 @@ func TestPingComesLast(t *testing.T) {
 		switch {
 		case last.isPing():
 			idle++
-			if ttl := binary.BigEndian.Uint16(last.body[5:]); ttl != 150 {
-				t.Fatalf("PING with TTL %d, want 150 tenths of a second", ttl)
+			if ttl := binary.BigEndian.Uint16(last.body[5:]); ttl != 60 {
+				t.Fatalf("PING with TTL %d, want 60 tenths of a second", ttl)
 			}
 		case last.flags&frameCommand == 0:
 			if string(last.body) != fmt.Sprint(messages) {
@@ -105,6 +106,63 @@ func TestAnswersKeepItUp(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("the PINGs stopped")
 		}
+	}
+}
+
+// TestSilentPeerProvesNothing has a peer that takes messages and says nothing,
+// and one that claims more than it was sent.
+func TestSilentPeerProvesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer string
+	}{
+		{name: "silent"},
+		{name: "PONG without context", answer: "\x04\x05\x04PONG"},
+		{name: "more than was sent", answer: "\x04\x0d\x04PONG\x00\x00\x00\x00\x00\x00\x00\x63"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			address := server(t, func(conn net.Conn) {
+				if greet(conn, "ROUTER") == nil {
+					_, _ = io.WriteString(conn, c.answer)
+					untilClosed(conn)
+				}
+			})
+			dealer := run(t, zmq.Config{Address: address, PingInterval: shortPing, PingTTL: shortTTL, ReadTimeout: shortRead})
+			epoch := dealer.next(zmq.Up).Epoch
+			if err := dealer.Send(epoch, []byte("lost")); err != nil {
+				t.Fatal(err)
+			}
+			if err := dealer.Flush(t.Context(), epoch); err != nil {
+				t.Fatal(err)
+			}
+			down := dealer.next(zmq.Down)
+			if down.Delivered != 0 || down.Quiet < shortRead/2 {
+				t.Errorf("delivered %d, quiet for %v", down.Delivered, down.Quiet)
+			}
+		})
+	}
+}
+
+// TestHeldAfterReset has a peer whose end of a connection outlives a RST: the
+// next handshake must wait until a ROUTER would have dropped it.
+func TestHeldAfterReset(t *testing.T) {
+	shakes := make(chan time.Time, 10)
+	address := server(t, func(conn net.Conn) {
+		if greet(conn, "ROUTER") != nil {
+			return // a look whether the process is there
+		}
+		shakes <- time.Now()
+		if _, err := readFrame(conn); err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}
+	})
+	dealer := run(t, zmq.Config{Address: address, PingTTL: time.Second, PingInterval: 500 * time.Millisecond, ReadTimeout: 2 * time.Second})
+	dealer.next(zmq.Up)
+	dealer.next(zmq.Down)
+	dealer.next(zmq.Up)
+	if pause := -(<-shakes).Sub(<-shakes); pause < time.Second {
+		t.Errorf("shook hands again after %v, the peer keeps a connection for a second", pause)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
 // reporter logs changes of state, each once: a master that is away for a night
@@ -52,6 +53,11 @@ func (r *reporter) down(err error, lasted bool) {
 		return
 	}
 	r.report("lost the connection to the master", "lost: "+kindOf(err), err)
+}
+
+// holding notes that the next connection has to wait.
+func (r *reporter) holding(wait time.Duration) {
+	r.log.Info("the connection was cut; connecting again when the master must have noticed it, too", "wait", wait.Round(time.Millisecond))
 }
 
 // multipart notes a message that was left out, once for each connection.

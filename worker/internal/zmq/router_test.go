@@ -68,7 +68,10 @@ func TestCuts(t *testing.T) {
 		reset bool
 	}{{name: "FIN"}, {name: "RST", reset: true}} {
 		t.Run(c.name, func(t *testing.T) {
-			dealer := run(t, zmq.Config{Address: relay.address, BackoffMax: 200 * time.Millisecond})
+			dealer := run(t, zmq.Config{
+				Address: relay.address, BackoffMax: 200 * time.Millisecond,
+				PingInterval: shortPing, PingTTL: shortTTL, // after a RST, the pause until the peer has noticed
+			})
 			var goroutines, descriptors int
 			for cut := range 20 {
 				up := dealer.next(zmq.Up)
@@ -102,6 +105,25 @@ func TestCuts(t *testing.T) {
 // may be there already.
 func isGone(err error) bool {
 	return errors.Is(err, zmq.ErrNotConnected) || errors.Is(err, zmq.ErrStale)
+}
+
+// TestDelivered checks that messages count as delivered once they are with the
+// peer, and that the connection's end has the last word on them.
+func TestDelivered(t *testing.T) {
+	c := run(t, zmq.Config{Address: router(t)})
+	epoch := c.next(zmq.Up).Epoch
+	for i := range 3 {
+		exchange(t, c, epoch, fmt.Sprint(i))
+	}
+	eventually(t, "3 messages delivered", func() bool { return c.Delivered() == 3 })
+	c.Reset("test")
+	if down := c.next(zmq.Down); down.Delivered != 3 || down.Quiet > patience {
+		t.Errorf("delivered %d at the end, want 3; quiet for %v", down.Delivered, down.Quiet)
+	}
+	c.next(zmq.Up)
+	if n := c.Delivered(); n != 0 {
+		t.Errorf("%d messages delivered on a connection without any", n)
+	}
 }
 
 func TestReset(t *testing.T) {
