@@ -50,7 +50,7 @@ clean: ## remove what was built; .venv stays
 check: check-format check-modules lint check-imports vet test-unit fuzz ## format, lint, import rules, vet, unit tests, short fuzz: before each commit
 
 .PHONY: test
-test: check test-portable test-goczmq test-integration check-static vuln ## everything that must pass, real Locust masters included
+test: check test-portable test-goczmq test-integration conformance-short check-static vuln ## everything that must pass, real Locust masters included
 
 # $(TOOLS)/.built stands for all tools: they are built anew when their pins change.
 $(TOOLS)/.built: tools/go.mod tools/go.sum
@@ -114,7 +114,18 @@ test-integration: build ## tests against real Locust masters, the newest and 2.1
 	@locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env all)}; \
 	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))"; \
 	echo "UPSURGE_LOCUST=$$UPSURGE_LOCUST UPSURGE_BINARY=$$UPSURGE_BINARY"; \
-	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' ./test/... ./cmd/upsurge
+	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' \
+		$$(go list ./test/... | grep -v '^upsurge/test/conformance$$') ./cmd/upsurge
+
+.PHONY: conformance
+conformance: build ## every check of Locust's protocol, four Locusts, both builds; writes docs/conformance.md
+	@if scripts/apt-install libczmq-dev pkg-config || pkg-config --exists libczmq; then \
+		$(MAKE) --no-print-directory build-goczmq; else rm -f bin/upsurge-goczmq; fi
+	scripts/conformance
+
+.PHONY: conformance-short
+conformance-short: build ## the quick ones of these checks, newest Locust and 2.12.1
+	scripts/conformance --short
 
 .PHONY: fuzz
 fuzz: ## each fuzzer for FUZZTIME (10s)

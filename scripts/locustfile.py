@@ -28,7 +28,7 @@ def add_arguments(parser, **_):
     parser.add_argument(
         "--tcp-hold-host",
         type=str, default="",
-        help="target as host:port; empty takes the test's host",
+        help="target as host:port, or several: a comma between, or ranges as in 10.0.0.1-4:9000-9003; empty takes the test's host",
     )
     parser.add_argument(
         "--tcp-connect-timeout",
@@ -38,7 +38,12 @@ def add_arguments(parser, **_):
     parser.add_argument(
         "--tcp-source-ips",
         type=str, default="",
-        help="local addresses to connect from, separated by commas, used in turn; empty leaves it to the system",
+        help="local addresses to connect from, divided over the worker's processes: a list with commas, ranges (10.0.0.10-20), networks (10.0.1.0/28); empty leaves it to the system",
+    )
+    parser.add_argument(
+        "--tcp-connects-in-flight",
+        type=int, default=0,
+        help="most connects under way at a time on each event loop; 0 sets no limit",
     )
     parser.add_argument(
         "--tcp-hold-expect",
@@ -63,7 +68,7 @@ def add_arguments(parser, **_):
     parser.add_argument(
         "--tcp-echo-host",
         type=str, default="",
-        help="target as host:port; empty takes the test's host",
+        help="target as host:port, or several: a comma between, or ranges as in 10.0.0.1-4:9000-9003; empty takes the test's host",
     )
     parser.add_argument(
         "--tcp-echo-payload",

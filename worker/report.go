@@ -65,7 +65,9 @@ func (w *Worker) collect() {
 func (w *Worker) received(part fleet.Part) {
 	for _, block := range part.Blocks {
 		w.unsent.Add(block)
+		w.beat()
 		w.total.Add(block)
+		w.beat()
 	}
 	part.Release()
 	if !w.fleet.Received() {
@@ -80,6 +82,10 @@ func (w *Worker) received(part fleet.Part) {
 		w.sendExceptions()
 	}
 }
+
+// beat sends the heartbeat that is due. Thousands of rows take a good part of a
+// second to add up, and four seconds without a heartbeat make a worker missing.
+func (w *Worker) beat() { w.perform(w.machine.Beat(w.now())) }
 
 // sendStats sends all that was counted and not sent. What cannot be sent
 // stays for the next time, and what is sent is kept until it has arrived.

@@ -41,7 +41,10 @@ type Config struct {
 	Identity string
 	Classes  []user.Class
 	Loops    int // event loops; default: one for each core
-	Logger   *slog.Logger
+	// Share is the place of this worker among the processes that one command
+	// started, which divide the test's source addresses; default: it is alone.
+	Share  user.Share
+	Logger *slog.Logger
 	// Logbook holds the lines that Logger wrote, for the master's Logs tab;
 	// default: an empty one.
 	Logbook *logbook.Book
@@ -115,7 +118,8 @@ type Worker struct {
 	custom     chan proto.WorkerCustom
 
 	epoch      uint64
-	wasRefused bool // a dial since the last connection found nobody listening
+	wasRefused bool   // a dial since the last connection found nobody listening
+	peer       string // the address of the last connection
 	unsent     stats.Report
 	flight     inFlight     // sent on this connection, perhaps not arrived
 	total      stats.Report // of the test
@@ -150,7 +154,7 @@ func New(config Config) (*Worker, error) {
 		return nil, err
 	}
 	w.fleet, err = fleet.New(fleet.Config{
-		Loops: config.Loops, Classes: config.Classes, Logger: config.Logger, Exception: w.queueException,
+		Loops: config.Loops, Classes: config.Classes, Logger: config.Logger, Share: config.Share, Exception: w.queueException,
 	})
 	if err != nil {
 		return nil, err
@@ -258,13 +262,19 @@ func (w *Worker) transportEvent(event zmq.Event) {
 			w.wasRefused = true
 		default:
 		}
-		refused := w.wasRefused
-		w.wasRefused = false
-		w.perform(w.machine.Up(w.now(), refused))
+		// A name that leads elsewhere leads to another master, as it does when
+		// a container is replaced, although nobody refused a connection.
+		moved := w.peer != "" && event.Peer != w.peer
+		gone := w.wasRefused || moved
+		w.wasRefused, w.peer = false, event.Peer
+		w.perform(w.machine.Up(w.now(), gone))
 	case zmq.Down:
 		w.takeBack(event.Delivered)
 		w.machine.Down(w.now() - event.Quiet)
 	case zmq.Message:
 		w.message(event.Data)
 	}
+	// With a master that answers heartbeats the conversation notices that it
+	// is not heard. The others would misread a second connection.
+	w.dealer.Hasty(w.machine.Echoes())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -11,9 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"upsurge/worker/user"
 )
 
-// processVariable tells a child its number, from 1.
+// processVariable tells a child its number, from 1, and of how many: "3/8".
 const processVariable = "UPSURGE_PROCESS"
 
 // processStopTimeout is how long children may take to leave; a worker is done
@@ -32,11 +35,20 @@ func processCount(text string) (int, error) {
 	return count, nil
 }
 
-// processIndex is the number of this process among those that one parent
-// started.
-func processIndex() (index int, child bool) {
-	index, err := strconv.Atoi(os.Getenv(processVariable))
-	return index, err == nil && index > 0
+// processShare is the place of this process among those that one parent
+// started; false where it is none of several.
+func processShare() (share user.Share, child bool) {
+	number, count, found := strings.Cut(os.Getenv(processVariable), "/")
+	if !found {
+		return user.Share{}, false
+	}
+	index, err := strconv.Atoi(number)
+	if err != nil {
+		return user.Share{}, false
+	}
+	share.Index = index - 1
+	share.Count, err = strconv.Atoi(count)
+	return share, err == nil && share.Index >= 0 && share.Index < share.Count
 }
 
 // runProcesses starts that many copies of this process and waits for all of
@@ -56,7 +68,7 @@ func runProcesses(ctx context.Context, count int, logger *slog.Logger) error {
 	started := 0
 	for index := 1; index <= count; index++ {
 		child := exec.CommandContext(ctx, path, os.Args[1:]...)
-		child.Env = append(os.Environ(), processVariable+"="+strconv.Itoa(index))
+		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", processVariable, index, count))
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 		child.WaitDelay = processStopTimeout

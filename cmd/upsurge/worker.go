@@ -103,7 +103,7 @@ func (f *workerFlags) run(command *cobra.Command) error {
 	defer closeLog() //nolint:errcheck // nothing is left that could be told of it
 	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	index, child := processIndex()
+	share, child := processShare()
 	if processes > 1 && !child {
 		return runProcesses(ctx, processes, logger)
 	}
@@ -112,7 +112,8 @@ func (f *workerFlags) run(command *cobra.Command) error {
 	}
 	ignoredLocustFlags(command.Flags(), logger)
 	config.Logger, config.Logbook = logger, book
-	config.OnResult = f.keepResult(logger, index)
+	config.Share = share
+	config.OnResult = f.keepResult(logger, share)
 	return f.work(ctx, config)
 }
 
@@ -131,11 +132,11 @@ func (f *workerFlags) work(ctx context.Context, config worker.Config) error {
 
 // keepResult logs the worker's own sums after each test, and writes them to
 // the file if one was asked for.
-func (f *workerFlags) keepResult(logger *slog.Logger, index int) func(result.Result) {
+func (f *workerFlags) keepResult(logger *slog.Logger, share user.Share) func(result.Result) {
 	path := f.jsonFile
-	if path != "" && index > 0 {
+	if path != "" && share.Count > 0 {
 		extension := filepath.Ext(path)
-		path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, extension), index, extension)
+		path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, extension), share.Index+1, extension)
 	}
 	return func(r result.Result) {
 		logger.Info("test ended", "requests", r.Total.Count, "failures", r.Total.Failures, "duration_s", r.DurationSeconds)

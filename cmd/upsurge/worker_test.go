@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"upsurge/worker/result"
+	"upsurge/worker/user"
 )
 
 // parsedWorker is the worker command after its flags were read.
@@ -225,11 +226,20 @@ func TestProcessCount(t *testing.T) {
 	}
 }
 
-func TestProcessIndex(t *testing.T) {
-	for value, want := range map[string]int{"3": 3, "": 0, "0": 0, "-1": 0, "x": 0} {
-		t.Setenv(processVariable, value)
-		if index, child := processIndex(); child != (want > 0) || (child && index != want) {
-			t.Errorf("%s=%q: %d, %v, want %d", processVariable, value, index, child, want)
+func TestProcessShare(t *testing.T) {
+	cases := []struct {
+		value string
+		want  user.Share
+	}{
+		{value: "3/8", want: user.Share{Index: 2, Count: 8}},
+		{value: "1/1", want: user.Share{Index: 0, Count: 1}},
+		{value: ""}, {value: "3"}, {value: "0/8"}, {value: "9/8"}, {value: "x/8"}, {value: "3/x"}, {value: "-1/8"},
+	}
+	for _, c := range cases {
+		t.Setenv(processVariable, c.value)
+		share, child := processShare()
+		if child != (c.want.Count > 0) || (child && share != c.want) {
+			t.Errorf("%s=%q: %+v, %v, want %+v", processVariable, c.value, share, child, c.want)
 		}
 	}
 }
@@ -264,12 +274,13 @@ func TestWorkerConfig(t *testing.T) {
 }
 
 func TestResultFileOfEachProcess(t *testing.T) {
-	for index, want := range map[int]string{0: "sums.json", 1: "sums-1.json", 12: "sums-12.json"} {
+	cases := map[user.Share]string{{}: "sums.json", {Index: 0, Count: 12}: "sums-1.json", {Index: 11, Count: 12}: "sums-12.json"}
+	for share, want := range cases {
 		folder := t.TempDir()
 		flags := workerFlags{jsonFile: filepath.Join(folder, "sums.json")}
-		flags.keepResult(slog.New(slog.DiscardHandler), index)(result.Result{Schema: result.Schema})
+		flags.keepResult(slog.New(slog.DiscardHandler), share)(result.Result{Schema: result.Schema})
 		if _, err := os.Stat(filepath.Join(folder, want)); err != nil {
-			t.Errorf("process %d: %v", index, err)
+			t.Errorf("process %+v: %v", share, err)
 		}
 	}
 }

@@ -3,24 +3,20 @@ package httpqps
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
 	"github.com/valyala/fasthttp"
+
+	"upsurge/tasks/internal/http1"
 )
 
 const (
 	bodyBuffer = 16 << 10 // bytes of a body read at once
-	maxBody    = 1 << 30  // bytes of a body, whatever the answer announces
-
-	chunked = -1 // as fasthttp's ContentLength has it
+	chunked    = -1       // as fasthttp's ContentLength has it
 )
 
 var (
-	errLargeHeader = fmt.Errorf("its header is larger than %d bytes", largeReader)
-	errLargeBody   = fmt.Errorf("its body is larger than %d bytes", maxBody)
-
 	comma   = []byte(",")
 	closing = []byte("close")
 )
@@ -32,7 +28,7 @@ func readAnswer(c *connection, response *fasthttp.Response, check *bodyCheck, bu
 	err := response.Read(c.reader)
 	if _, small := errors.AsType[*fasthttp.ErrSmallBuffer](err); small {
 		if !c.grow() {
-			return errLargeHeader
+			return http1.ErrLargeHead
 		}
 		err = readAgain(c, response)
 	}
@@ -43,8 +39,8 @@ func readAnswer(c *connection, response *fasthttp.Response, check *bodyCheck, bu
 	if body == nil { // HEAD, 204, 304
 		return nil
 	}
-	if response.Header.ContentLength() > maxBody {
-		err = errLargeBody
+	if response.Header.ContentLength() > http1.MaxBody {
+		err = http1.ErrLargeBody
 	} else {
 		err = readBody(body, check, buffers)
 	}
@@ -58,7 +54,7 @@ func readAnswer(c *connection, response *fasthttp.Response, check *bodyCheck, bu
 func readAgain(c *connection, response *fasthttp.Response) error {
 	err := response.Read(c.reader)
 	if _, small := errors.AsType[*fasthttp.ErrSmallBuffer](err); small {
-		return errLargeHeader
+		return http1.ErrLargeHead
 	}
 	return err
 }
@@ -74,8 +70,8 @@ func readBody(body io.Reader, check *bodyCheck, buffers *sync.Pool) error {
 			return nil
 		case err != nil:
 			return err
-		case check.total > maxBody:
-			return errLargeBody
+		case check.total > http1.MaxBody:
+			return http1.ErrLargeBody
 		}
 	}
 }

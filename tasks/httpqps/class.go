@@ -1,10 +1,13 @@
 // Package httpqps is the user class HttpQpsUser: users that send one prepared
 // HTTP/1.1 request after the other, each over a connection of its own.
 //
-// A user is driven by the one goroutine that the worker gives it, and that
-// goroutine owns the user's connection. What users share, the definition, is
-// only read once Prepare has returned, save for one atomic counter and a pool
-// of buffers.
+// There are two clients, which behave alike; --http-client chooses. That of the
+// engine, for plain HTTP, has its users on event loops: each belongs to its
+// loop's goroutine, reads with a parser of our own and costs the system one
+// write and one read for a request. That of fasthttp, for HTTPS and for requests
+// of more than 1 MiB, has a goroutine for each user, which owns the user's
+// connection. What users share, the definition, is only read once Prepare has
+// returned, save for one atomic counter and a pool of buffers.
 //
 // Each request is one sample, whose latency runs from before the request is
 // written until its answer is read. The connection is made before that and
@@ -13,8 +16,7 @@
 // are not followed. After a connect that fails, and after connections that the
 // server ends unanswered, a user pauses: 100 ms, doubling up to 1 s.
 //
-// The HTTP work is fasthttp's, but on the level of its Request and Response:
-// its clients repeat failed requests unasked, pool connections behind a lock
+// fasthttp is used on the level of its Request and Response: its clients repeat failed requests unasked, pool connections behind a lock
 // and refuse more than 512 of them to a host, none of which a load test wants.
 package httpqps
 
@@ -25,11 +27,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"upsurge/worker/engine"
 	"upsurge/worker/user"
 )
 
@@ -57,23 +62,26 @@ type definition struct {
 	options options
 
 	// Below: set by Prepare.
-	target    target
+	target   target
+	client   string      // clientEngine or clientFasthttp
+	security *tls.Config // nil for plain HTTP
+	request  []byte      // header and body as they are sent, by all users
+	method   string
+	row      string
+	statuses statusSet
+	wantBody []byte // nil: anything
+
+	engineTarget *engine.Target // of the engine's client
+
+	// Below: of fasthttp's client.
 	addresses []netip.AddrPort // at least one; users take them in turn
-	security  *tls.Config      // nil for plain HTTP
-	request   []byte           // header and body as they are sent, by all users
-	method    string
-	row       string
-	statuses  statusSet
-	wantBody  []byte // nil: anything
-
-	dialled atomic.Uint32 // dials so far: the turn of the next address
-	buffers sync.Pool     // of *[bodyBuffer]byte, for reading bodies
+	dialled   atomic.Uint32    // dials so far: the turn of the next address
+	buffers   sync.Pool        // of *[bodyBuffer]byte, for reading bodies
 }
-
-var _ user.BlockingDefinition = (*definition)(nil)
 
 type options struct {
 	host         string
+	client       string
 	method       string
 	path         string
 	headers      string
@@ -94,6 +102,7 @@ type options struct {
 func (d *definition) Options(set *user.OptionSet) {
 	o := &d.options
 	set.String(&o.host, "http-host", "", "target such as http://10.0.0.2:8080 or https://user:password@example.org/base; empty: the test's host")
+	set.String(&o.client, "http-client", clientAuto, "engine: event loops, for plain http; fasthttp: a goroutine per user; auto: engine, but fasthttp for https and for requests of more than 1 MiB").Choices = []string{clientAuto, clientEngine, clientFasthttp}
 	set.String(&o.method, "http-method", "GET", "request method")
 	set.String(&o.path, "http-path", "/", "path and query, appended to the target's own path")
 	set.String(&o.headers, "http-header", "", `header fields, one "Name: value" per line; \n may stand for a line's end`)
@@ -116,17 +125,32 @@ func (d *definition) Prepare(ctx context.Context, test user.Test) error {
 	if err := d.check(test); err != nil {
 		return err
 	}
-	addresses, err := d.target.resolve(ctx)
+	addresses, err := d.resolve(ctx)
 	if err != nil {
 		return err
 	}
-	d.addresses = addresses
-	d.buffers.New = func() any { return new([bodyBuffer]byte) }
 	if test.Logger != nil {
 		test.Logger.Debug("target resolved", slog.String("class", className),
-			slog.String("host", d.target.authority()), slog.Any("addresses", addresses))
+			slog.String("host", d.target.authority()), slog.String("client", d.client), slog.Any("addresses", addresses))
 	}
 	return nil
+}
+
+// resolve looks the target's name up, for the client that was chosen.
+func (d *definition) resolve(ctx context.Context) (addresses []netip.AddrPort, err error) {
+	if d.client == clientFasthttp {
+		d.buffers.New = func() any { return new([bodyBuffer]byte) }
+		d.addresses, err = d.target.resolve(ctx)
+		return d.addresses, err
+	}
+	d.engineTarget, err = engine.NewTarget(ctx, engine.TargetConfig{
+		Address:        net.JoinHostPort(d.target.name, strconv.Itoa(int(d.target.port))),
+		ConnectTimeout: d.options.timeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.engineTarget.Addresses(), nil
 }
 
 // check is the part of Prepare that needs no network. It returns all faults.
@@ -158,10 +182,14 @@ func (d *definition) check(test user.Test) error {
 			faults = append(faults, err)
 		}
 	}
+	client, err := chooseClient(o.client, target.secure, len(request))
+	if err != nil {
+		faults = append(faults, err)
+	}
 	if len(faults) > 0 {
 		return errors.Join(faults...)
 	}
-	d.target, d.request, d.security, d.statuses = target, request, security, statuses
+	d.target, d.client, d.request, d.security, d.statuses = target, client, request, security, statuses
 	d.method, d.row = requestMethod(o.method), o.name
 	if d.row == "" {
 		d.row = target.prefix + o.path
@@ -171,10 +199,6 @@ func (d *definition) check(test user.Test) error {
 	}
 	return nil
 }
-
-// NewUser implements user.BlockingDefinition. Safe from any goroutine once
-// Prepare has returned.
-func (d *definition) NewUser(scope user.Scope) user.BlockingUser { return newVisitor(d, scope) }
 
 // nextAddress deals the target's addresses out in turn. Any goroutine.
 func (d *definition) nextAddress() netip.AddrPort {

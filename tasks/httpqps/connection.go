@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"upsurge/tasks/internal/http1"
 )
 
 // Sizes of the read buffer, which must hold the header of an answer at once.
@@ -14,7 +16,7 @@ import (
 // for good.
 const (
 	smallReader = 4 << 10
-	largeReader = 64 << 10
+	largeReader = http1.MaxHead
 )
 
 // longPast as a deadline ends every read and write at once.

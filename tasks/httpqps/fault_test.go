@@ -10,10 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"upsurge/tasks/internal/stage"
 	"upsurge/worker/engine"
 )
 
-func TestTimeoutClosesItsConnection(t *testing.T) {
+func TestTimeoutClosesItsConnection(t *testing.T) { eachClient(t, testTimeoutClosesItsConnection) }
+
+func testTimeoutClosesItsConnection(t *testing.T, client string) {
 	closed := make(chan struct{})
 	host := listen(t, func(p *peer) {
 		p.request()
@@ -21,20 +24,24 @@ func TestTimeoutClosesItsConnection(t *testing.T) {
 		close(closed)
 	})
 	const timeout = 60 * time.Millisecond
-	v, r := visitor(t, host, settings{"http-timeout": timeout.String()})
-	iterate(t, v, 1)
+	r := visitor(t, client, host, stage.Options{"http-timeout": timeout.String()})
+	iterate(t, r, 1)
 	<-closed
-	wantFailures(t, r, "timeout")
-	if got := r.all()[0].latency; got < timeout {
+	wantFailures(t, r.Books, "timeout")
+	if got := r.Samples("")[0].Latency; got < timeout {
 		t.Errorf("timed out after %v, want %v", got, timeout)
 	}
-	if !slices.Equal(r.advised, []engine.Failure{engine.Timeout}) {
-		t.Errorf("advised %v", r.advised)
+	if !slices.Equal(r.Advised(), []engine.Failure{engine.Timeout}) {
+		t.Errorf("advised %v", r.Advised())
 	}
 }
 
 // A late answer must not become that of the next request.
 func TestRequestAfterTimeoutHasANewConnection(t *testing.T) {
+	eachClient(t, testRequestAfterTimeoutHasANewConnection)
+}
+
+func testRequestAfterTimeoutHasANewConnection(t *testing.T, client string) {
 	late := make(chan struct{})
 	host := listen(t, func(p *peer) {
 		for p.request() {
@@ -47,17 +54,19 @@ func TestRequestAfterTimeoutHasANewConnection(t *testing.T) {
 			p.send(okAnswer)
 		}
 	})
-	v, r := visitor(t, host, settings{"http-timeout": "300ms", "http-expect-body": "ok"})
-	iterate(t, v, 1)
+	r := visitor(t, client, host, stage.Options{"http-timeout": "300ms", "http-expect-body": "ok"})
+	iterate(t, r, 1)
 	close(late)
-	iterate(t, v, 2)
-	wantFailures(t, r, "timeout", "", "")
+	iterate(t, r, 2)
+	wantFailures(t, r.Books, "timeout", "", "")
 }
 
-func TestFaultsOfTheServer(t *testing.T) {
+func TestFaultsOfTheServer(t *testing.T) { eachClient(t, testFaultsOfTheServer) }
+
+func testFaultsOfTheServer(t *testing.T, client string) {
 	cases := []struct {
 		name    string
-		set     settings
+		set     stage.Options
 		serve   func(*peer)
 		failure string // a prefix
 		bytes   int64
@@ -80,7 +89,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 		{name: "announces too much", serve: func(p *peer) {
 			p.send("HTTP/1.1 200 OK\r\nContent-Length: 1073741825\r\n\r\n")
 		}, failure: "malformed response: its body is larger than 1073741824 bytes"},
-		{name: "stalls in the body", set: settings{"http-timeout": "50ms"}, serve: func(p *peer) {
+		{name: "stalls in the body", set: stage.Options{"http-timeout": "50ms"}, serve: func(p *peer) {
 			p.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
 			p.untilClosed()
 		}, failure: "timeout", bytes: 3},
@@ -92,12 +101,12 @@ func TestFaultsOfTheServer(t *testing.T) {
 					c.serve(p)
 				}
 			})
-			v, r := visitor(t, host, c.set)
-			iterate(t, v, 1)
-			if got := r.all(); len(got) != 1 || !strings.HasPrefix(got[0].failure, c.failure) || got[0].bytes != c.bytes {
+			r := visitor(t, client, host, c.set)
+			iterate(t, r, 1)
+			if got := r.Samples(""); len(got) != 1 || !strings.HasPrefix(got[0].Failure, c.failure) || got[0].Bytes != c.bytes {
 				t.Errorf("samples %+v, want one %q with %d bytes", got, c.failure, c.bytes)
 			}
-			if text := r.all()[0].failure; len(text) > 200 {
+			if text := r.Samples("")[0].Failure; len(text) > 200 {
 				t.Errorf("a failure of %d bytes: %s", len(text), text)
 			}
 		})
@@ -105,16 +114,18 @@ func TestFaultsOfTheServer(t *testing.T) {
 }
 
 // One request gives one request, whatever becomes of it.
-func TestNothingIsRepeated(t *testing.T) {
+func TestNothingIsRepeated(t *testing.T) { eachClient(t, testNothingIsRepeated) }
+
+func testNothingIsRepeated(t *testing.T, client string) {
 	requests := make(chan int, 100)
 	host := listen(t, func(p *peer) {
 		if p.request() {
 			requests <- p.turn
 		}
 	})
-	v, r := visitor(t, host, nil)
-	iterate(t, v, 5)
-	wantFailures(t, r, slices.Repeat([]string{"server closed"}, 5)...)
+	r := visitor(t, client, host, nil)
+	iterate(t, r, 5)
+	wantFailures(t, r.Books, slices.Repeat([]string{"server closed"}, 5)...)
 	if got := len(requests); got != 5 {
 		t.Errorf("%d requests at the server for 5 samples", got)
 	}
@@ -122,20 +133,23 @@ func TestNothingIsRepeated(t *testing.T) {
 
 func TestConnectionEndedAtRestIsReplaced(t *testing.T) {
 	config, caFile := certified(t)
+	closed := func(p *peer) { _ = p.Close() }
+	reset := func(p *peer) { _ = p.Conn.(*net.TCPConn).SetLinger(0); _ = p.Close() }
+	unasked := func(p *peer) { p.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n") }
 	cases := []struct {
-		name   string
-		scheme string
-		end    func(*peer)
+		name, client, scheme string
+		end                  func(*peer)
 	}{
-		{name: "closed", scheme: "http://", end: func(p *peer) { _ = p.Close() }},
-		{name: "reset", scheme: "http://", end: func(p *peer) { _ = p.Conn.(*net.TCPConn).SetLinger(0); _ = p.Close() }},
-		{name: "unasked answer", scheme: "http://", end: func(p *peer) {
-			p.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
-		}},
-		{name: "secure and closed", scheme: "https://", end: func(p *peer) { _ = p.Close() }},
+		{name: "closed", client: "engine", scheme: "http://", end: closed},
+		{name: "reset", client: "engine", scheme: "http://", end: reset},
+		{name: "unasked answer", client: "engine", scheme: "http://", end: unasked},
+		{name: "closed", client: "fasthttp", scheme: "http://", end: closed},
+		{name: "reset", client: "fasthttp", scheme: "http://", end: reset},
+		{name: "unasked answer", client: "fasthttp", scheme: "http://", end: unasked},
+		{name: "closed", client: "fasthttp", scheme: "https://", end: closed},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.client+" "+c.scheme+" "+c.name, func(t *testing.T) {
 			rest, ended := make(chan struct{}), make(chan struct{})
 			host := listen(t, func(p *peer) {
 				if c.scheme == "https://" {
@@ -150,30 +164,36 @@ func TestConnectionEndedAtRestIsReplaced(t *testing.T) {
 				ended <- struct{}{}
 				p.untilClosed()
 			})
-			v, r := visitor(t, c.scheme+host, settings{"http-ca-file": caFile})
+			r := visitor(t, c.client, c.scheme+host, stage.Options{"http-ca-file": caFile})
 			for range 3 {
-				iterate(t, v, 1)
+				iterate(t, r, 1)
 				rest <- struct{}{}
 				<-ended
-				// A rest long enough for the connection to be looked at;
-				// longer does no harm.
-				time.Sleep(5 * time.Millisecond)
+				r.rest(t)
 			}
-			wantFailures(t, r, "", "", "")
+			wantFailures(t, r.Books, "", "", "")
 		})
 	}
 }
 
-func TestUnreadRequestTimesOut(t *testing.T) {
+// largePayload is more than the kernel takes at once, or nearly as much as the
+// client sends.
+var largePayload = map[string]string{"engine": "1048000", "fasthttp": "67108864"}
+
+func TestUnreadRequestTimesOut(t *testing.T) { eachClient(t, testUnreadRequestTimesOut) }
+
+func testUnreadRequestTimesOut(t *testing.T, client string) {
 	done := make(chan struct{})
 	host := listen(t, func(*peer) { <-done })
-	v, r := visitor(t, host, settings{"http-method": "POST", "http-payload-size": "67108864", "http-timeout": "100ms"})
-	iterate(t, v, 1)
+	r := visitor(t, client, host, stage.Options{"http-method": "POST", "http-payload-size": largePayload[client], "http-timeout": "100ms"})
+	iterate(t, r, 1)
 	close(done)
-	wantFailures(t, r, "timeout")
+	wantFailures(t, r.Books, "timeout")
 }
 
-func TestEarlyAnswerToAnUnreadBody(t *testing.T) {
+func TestEarlyAnswerToAnUnreadBody(t *testing.T) { eachClient(t, testEarlyAnswerToAnUnreadBody) }
+
+func testEarlyAnswerToAnUnreadBody(t *testing.T, client string) {
 	host := listen(t, func(p *peer) {
 		if _, err := p.reader.ReadString('\n'); err != nil {
 			return
@@ -181,19 +201,13 @@ func TestEarlyAnswerToAnUnreadBody(t *testing.T) {
 		p.send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		// What is unread makes the close a reset.
 	})
-	v, r := visitor(t, host, settings{"http-method": "POST", "http-payload-size": "16777216"})
-	iterate(t, v, 1)
-	wantFailures(t, r, "status 413")
+	r := visitor(t, client, host, stage.Options{"http-method": "POST", "http-payload-size": largePayload[client]})
+	iterate(t, r, 1)
+	wantFailures(t, r.Books, "status 413")
 }
 
 func TestDeadTargetIsNotHammered(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := listener.Addr().String()
-	_ = listener.Close()
-	v, r := visitor(t, host, nil)
+	v, books := blockingVisitor(t, stage.Unused(t), with("fasthttp", nil))
 	var pauses []time.Duration
 	for range 7 {
 		pause, err := v.Iterate(t.Context())
@@ -207,9 +221,9 @@ func TestDeadTargetIsNotHammered(t *testing.T) {
 		t.Errorf("pauses %v, want %v", pauses, want)
 	}
 	// The first round only waits out the failure of Start.
-	wantFailures(t, r, slices.Repeat([]string{"refused"}, 7)...)
-	if !slices.Equal(r.advised, []engine.Failure{engine.Refused}) {
-		t.Errorf("advised %v, want it once", r.advised)
+	wantFailures(t, books, slices.Repeat([]string{"refused"}, 7)...)
+	if !slices.Equal(books.Advised(), []engine.Failure{engine.Refused}) {
+		t.Errorf("advised %v, want it once", books.Advised())
 	}
 }
 
@@ -221,7 +235,7 @@ func TestBarrenConnectionsPause(t *testing.T) {
 			p.send(okAnswer)
 		}
 	})
-	v, r := visitor(t, host, nil)
+	v, books := blockingVisitor(t, host, with("fasthttp", nil))
 	var pauses []time.Duration
 	for range 4 {
 		pause, err := v.Iterate(t.Context())
@@ -234,7 +248,7 @@ func TestBarrenConnectionsPause(t *testing.T) {
 	if want := []time.Duration{0, 100 * ms, 200 * ms, 0}; !slices.Equal(pauses, want) {
 		t.Errorf("pauses %v, want %v", pauses, want)
 	}
-	wantFailures(t, r, "server closed", "server closed", "server closed", "")
+	wantFailures(t, books, "server closed", "server closed", "server closed", "")
 }
 
 func TestKillEndsARequestInFlight(t *testing.T) {
@@ -245,12 +259,8 @@ func TestKillEndsARequestInFlight(t *testing.T) {
 		p.untilClosed()
 		close(closed)
 	})
-	definition, err := prepared(t, host, settings{"http-timeout": "1h"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &recorder{}
-	v := definition.NewUser(r.scope())
+	books := stage.NewBooks()
+	v := blocking(t, host, with("fasthttp", stage.Options{"http-timeout": "1h"})).NewUser(scope(books))
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := v.Start(ctx); err != nil {
 		t.Fatal(err)
@@ -266,7 +276,7 @@ func TestKillEndsARequestInFlight(t *testing.T) {
 		t.Error(err)
 	}
 	<-closed
-	wantFailures(t, r)
+	wantFailures(t, books)
 }
 
 func TestKillEndsAConnect(t *testing.T) {
@@ -275,12 +285,8 @@ func TestKillEndsAConnect(t *testing.T) {
 		close(arrived)
 		p.untilClosed() // and no handshake
 	})
-	definition, err := prepared(t, "https://"+host, settings{"http-timeout": "1h"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &recorder{}
-	v := definition.NewUser(r.scope())
+	books := stage.NewBooks()
+	v := blocking(t, "https://"+host, stage.Options{"http-timeout": "1h"}).NewUser(scope(books))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-arrived
@@ -295,11 +301,11 @@ func TestKillEndsAConnect(t *testing.T) {
 	if err := v.Close(); err != nil {
 		t.Error(err)
 	}
-	wantFailures(t, r)
+	wantFailures(t, books)
 }
 
 func TestHandshakeTimesOut(t *testing.T) {
 	host := listen(t, (*peer).untilClosed)
-	_, r := visitor(t, "https://"+host, settings{"http-timeout": "50ms"})
-	wantFailures(t, r, "timeout")
+	r := visitor(t, "fasthttp", "https://"+host, stage.Options{"http-timeout": "50ms"})
+	wantFailures(t, r.Books, "timeout")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -15,142 +16,135 @@ import (
 	"go.uber.org/goleak"
 
 	"upsurge/tasks/httpqps"
+	"upsurge/tasks/internal/stage"
 	"upsurge/worker/engine"
 	"upsurge/worker/user"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sample is one call of Success or Fail.
-type sample struct {
-	row     string
-	latency time.Duration
-	bytes   int64
-	failure string // empty: success
-}
+// clients are what --http-client chooses from; what they have in common is
+// tested with each.
+var clients = []string{"engine", "fasthttp"}
 
-// recorder keeps every sample.
-type recorder struct {
-	mu       sync.Mutex
-	rows     []string
-	failures []string
-	samples  []sample
-	advised  []engine.Failure
-}
-
-var _ user.Recorder = (*recorder)(nil)
-
-func number(texts *[]string, text string) int32 {
-	if i := slices.Index(*texts, text); i >= 0 {
-		return int32(i)
-	}
-	*texts = append(*texts, text)
-	return int32(len(*texts) - 1)
-}
-
-func (r *recorder) Row(method, name string) user.Row {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return user.Row(number(&r.rows, method+" "+name))
-}
-
-func (r *recorder) Failure(text string) user.Failure {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return user.Failure(number(&r.failures, text))
-}
-
-func (r *recorder) Success(row user.Row, _, latency time.Duration, bytes int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.samples = append(r.samples, sample{row: r.rows[row], latency: latency, bytes: bytes})
-}
-
-func (r *recorder) Fail(row user.Row, _, latency time.Duration, bytes int64, failure user.Failure) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.samples = append(r.samples, sample{row: r.rows[row], latency: latency, bytes: bytes, failure: r.failures[failure]})
-}
-
-func (r *recorder) Exception(message, _ string) { panic("unexpected exception: " + message) }
-
-func (r *recorder) all() []sample {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.samples)
-}
-
-func (r *recorder) scope() user.Scope {
-	return user.Scope{
-		Recorder: r,
-		Clock:    engine.NewClock(),
-		Logger:   slog.New(slog.DiscardHandler),
-		Advise: func(f engine.Failure) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.advised = append(r.advised, f)
-		},
+func eachClient(t *testing.T, test func(t *testing.T, client string)) {
+	for _, client := range clients {
+		t.Run(client, func(t *testing.T) { test(t, client) })
 	}
 }
 
-type settings map[string]string
+// untouched is longer than any test: what waits for it does not come.
+const untouched = "24h"
 
-// prepared is a definition with its options set, or the error of Prepare.
-func prepared(t testing.TB, host string, set settings) (user.BlockingDefinition, error) {
+// with adds the client to options. Users of the engine's rest after each
+// request, for the test to begin the next, unless the options set a wait.
+func with(client string, set stage.Options) stage.Options {
+	all := stage.Options{"http-client": client}
+	if _, waits := set["http-wait-max"]; client == "engine" && !waits {
+		all["http-wait-min"], all["http-wait-max"] = untouched, untouched
+	}
+	maps.Copy(all, set)
+	return all
+}
+
+// visit is one user and the books of what it records.
+type visit struct {
+	*stage.Books
+	iterate func(testing.TB) // one round, without the wait after it
+	// rest returns when the user knows that its connection was ended.
+	rest func(testing.TB)
+}
+
+// visitor is a user that leaves with the test. One on an event loop starts
+// with its first round.
+func visitor(t testing.TB, client, host string, set stage.Options) *visit {
 	t.Helper()
-	definition := httpqps.Class().New().(user.BlockingDefinition)
-	var options user.OptionSet
-	definition.Options(&options)
-	for name, value := range set {
-		option := options.Lookup(name)
-		if option == nil {
-			t.Fatalf("there is no option %s", name)
-		}
-		if err := option.Set(value); err != nil {
+	if client == "engine" {
+		return loopVisit(stage.New(t, httpqps.Class(), host, with(client, set)))
+	}
+	v, books := blockingVisitor(t, host, with(client, set))
+	return &visit{Books: books, iterate: func(t testing.TB) {
+		t.Helper()
+		if _, err := v.Iterate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}
-	return definition, definition.Prepare(t.Context(), user.Test{Host: host})
+	}, rest: func(testing.TB) {
+		// Long enough for the connection to be looked at before its next use;
+		// longer does no harm.
+		time.Sleep(5 * time.Millisecond)
+	}}
 }
 
-// visitor is a started user and its recorder. It is closed with the test.
-func visitor(t testing.TB, host string, set settings) (user.BlockingUser, *recorder) {
+func loopVisit(s *stage.Stage) *visit {
+	var entered user.EventUser
+	return &visit{Books: s.Books, iterate: func(t testing.TB) {
+		t.Helper()
+		before := s.Count()
+		if entered == nil {
+			entered = s.Enter()
+		} else {
+			wake(s, entered)
+		}
+		stage.Await(t, "the end of the round", func() bool { return s.Count() > before })
+		s.Do(func() {}) // the callback that recorded has returned
+	}, rest: func(t testing.TB) {
+		t.Helper()
+		stage.Await(t, "the end of the connection", func() bool { return s.Loop.Counts().Open == 0 })
+	}}
+}
+
+// wake ends a user's rest.
+func wake(s *stage.Stage, u user.EventUser) { s.Do(func() { u.(engine.Expirer).OnTimer(nil) }) }
+
+func scope(books *stage.Books) user.Scope {
+	return user.Scope{
+		Recorder: books, Clock: engine.NewClock(), Advise: books.Advise,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// blocking is a definition with users on goroutines.
+func blocking(t testing.TB, host string, set stage.Options) user.BlockingDefinition {
 	t.Helper()
-	definition, err := prepared(t, host, set)
+	definition, err := stage.Define(t, httpqps.Class(), host, set)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{}
-	v := definition.NewUser(r.scope())
+	return definition.(user.BlockingDefinition)
+}
+
+// blockingVisitor is a started user and its books.
+func blockingVisitor(t testing.TB, host string, set stage.Options) (user.BlockingUser, *stage.Books) {
+	t.Helper()
+	books := stage.NewBooks()
+	v := blocking(t, host, set).NewUser(scope(books))
 	t.Cleanup(func() { _ = v.Close() })
 	if err := v.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return v, r
+	return v, books
 }
 
 // iterate does n rounds without the waits between them.
-func iterate(t testing.TB, v user.BlockingUser, n int) {
+func iterate(t testing.TB, v *visit, n int) {
 	t.Helper()
 	for range n {
-		if _, err := v.Iterate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		v.iterate(t)
 	}
 }
 
 // failuresOf are the failure texts of the samples in order, "" for successes.
-func failuresOf(r *recorder) []string {
+func failuresOf(books *stage.Books) []string {
 	var texts []string
-	for _, s := range r.all() {
-		texts = append(texts, s.failure)
+	for _, s := range books.Samples("") {
+		texts = append(texts, s.Failure)
 	}
 	return texts
 }
 
-func wantFailures(t testing.TB, r *recorder, want ...string) {
+func wantFailures(t testing.TB, books *stage.Books, want ...string) {
 	t.Helper()
-	if got := failuresOf(r); !slices.Equal(got, want) {
+	if got := failuresOf(books); !slices.Equal(got, want) {
 		t.Errorf("failures %q, want %q", got, want)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"upsurge/tasks/internal/stage"
 )
 
 // certified is a server's configuration and the file with its certificate.
@@ -41,23 +43,23 @@ func TestSecureTarget(t *testing.T) {
 	defer server.Close()
 	cases := []struct {
 		name    string
-		set     settings
+		set     stage.Options
 		failure string // a prefix
 	}{
-		{name: "trusted", set: settings{"http-ca-file": certificateFile(t, server)}},
-		{name: "not verified", set: settings{"http-insecure": "true"}},
+		{name: "trusted", set: stage.Options{"http-ca-file": certificateFile(t, server)}},
+		{name: "not verified", set: stage.Options{"http-insecure": "true"}},
 		{name: "not trusted", failure: "TLS handshake: tls: failed to verify certificate"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			v, r := visitor(t, server.URL, c.set)
-			iterate(t, v, 2)
-			for _, s := range r.all() {
-				if !strings.HasPrefix(s.failure, c.failure) || (c.failure == "" && (s.failure != "" || s.bytes != int64(len("HTTP/1.1")))) {
+			r := visitor(t, "fasthttp", server.URL, c.set)
+			iterate(t, r, 2)
+			for _, s := range r.Samples("") {
+				if !strings.HasPrefix(s.Failure, c.failure) || (c.failure == "" && (s.Failure != "" || s.Bytes != int64(len("HTTP/1.1")))) {
 					t.Errorf("sample %+v, want the failure %q", s, c.failure)
 				}
 			}
-			if got := len(r.all()); got != 2 {
+			if got := len(r.Samples("")); got != 2 {
 				t.Errorf("%d samples, want 2", got)
 			}
 		})
@@ -68,8 +70,8 @@ func TestSecureClientAtAPlainServer(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Config.ErrorLog = quiet()
 	defer server.Close()
-	_, r := visitor(t, strings.Replace(server.URL, "http:", "https:", 1), nil)
-	if got := failuresOf(r); len(got) != 1 || !strings.HasPrefix(got[0], "TLS handshake: tls: first record does not look like") {
+	r := visitor(t, "fasthttp", strings.Replace(server.URL, "http:", "https:", 1), nil)
+	if got := failuresOf(r.Books); len(got) != 1 || !strings.HasPrefix(got[0], "TLS handshake: tls: first record does not look like") {
 		t.Errorf("failures %q", got)
 	}
 }
@@ -86,12 +88,12 @@ func TestSecureConnectionEndsInGoodOrder(t *testing.T) {
 		_, err := conn.Read(make([]byte, 1))
 		ended <- err
 	})
-	v, r := visitor(t, "https://"+host, settings{"http-ca-file": caFile, "http-keep-alive": "false"})
-	iterate(t, v, 1)
+	r := visitor(t, "fasthttp", "https://"+host, stage.Options{"http-ca-file": caFile, "http-keep-alive": "false"})
+	iterate(t, r, 1)
 	if err := <-ended; !errors.Is(err, io.EOF) {
 		t.Errorf("the server's read gave %v, want io.EOF", err)
 	}
-	wantFailures(t, r, "")
+	wantFailures(t, r.Books, "")
 }
 
 // With TLS 1.3 the server's refusal comes after the handshake.
@@ -102,7 +104,7 @@ func TestRefusalAfterTheHandshakeIsNamed(t *testing.T) {
 		_ = tls.Server(p.Conn, config).Handshake()
 		p.untilClosed()
 	})
-	v, r := visitor(t, "https://"+host, settings{"http-ca-file": caFile})
-	iterate(t, v, 1)
-	wantFailures(t, r, "remote error: tls: certificate required")
+	r := visitor(t, "fasthttp", "https://"+host, stage.Options{"http-ca-file": caFile})
+	iterate(t, r, 1)
+	wantFailures(t, r.Books, "remote error: tls: certificate required")
 }

@@ -12,15 +12,8 @@ import (
 	"upsurge/worker/user"
 )
 
-// The pause after a connection that brought no answer doubles with each such
-// connection in a row. Without it a dead target would be dialled in a busy
-// loop by every user.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = time.Second
-)
-
-// visitor is one user. All its methods are called on the user's goroutine.
+// visitor is one user on a goroutine of its own, fasthttp's client. All its
+// methods are called on that goroutine.
 type visitor struct {
 	definition *definition
 	scope      user.Scope
@@ -30,12 +23,8 @@ type visitor struct {
 	check      bodyCheck
 	failures   failures
 
-	// barren counts the connections in a row that gave no answer, pause is
-	// what they ask for before the next.
-	barren int
-	pause  time.Duration
-	// answered: the present connection gave an answer.
-	answered bool
+	drought drought
+	pause   time.Duration // before the next connection
 }
 
 var _ user.BlockingUser = (*visitor)(nil)
@@ -104,22 +93,15 @@ func (v *visitor) connect(ctx context.Context) bool {
 	err := c.dial(ctx, d.nextAddress(), d.options.timeout, d.security)
 	end := v.scope.Clock.Now()
 	if err == nil {
-		v.answered = false
+		v.drought.opened()
 		c.used = end
 		return true
 	}
 	if ctx.Err() == nil { // else the user was killed: nobody's failure
 		v.scope.Fail(v.row, end, end-start, 0, v.failures.transport(err))
-		v.barren++
-		v.pause = barrenPause(v.barren)
+		v.pause = v.drought.refused()
 	}
 	return false
-}
-
-// barrenPause is the pause after the n-th connection without an answer.
-func barrenPause(n int) time.Duration {
-	const doublings = 4 // reach lastPause
-	return min(firstPause<<min(max(n-1, 0), doublings), lastPause)
 }
 
 // request sends the request on the open connection, reads the answer and
@@ -146,7 +128,7 @@ func (v *visitor) request(ctx context.Context) {
 	default:
 		v.scope.Success(v.row, end, end-start, bytes)
 	}
-	v.answered, v.barren = true, 0
+	v.drought.ended()
 	if !d.options.keepAlive || endsConnection(&v.response) || !c.isReusable() {
 		c.close()
 	}
@@ -167,15 +149,7 @@ func (v *visitor) broken(ctx context.Context, end, latency time.Duration, err er
 		number = v.failures.malformed(err)
 	}
 	v.scope.Fail(v.row, end, latency, v.check.total, number)
-	if v.answered {
-		return
-	}
-	// One such connection in a row is a failure like others; when a server
-	// ends them all unanswered, it is as good as gone. A timeout has waited
-	// long enough.
-	if v.barren++; v.barren > 1 && latency < v.definition.options.timeout {
-		v.pause = barrenPause(v.barren - 1)
-	}
+	v.pause = v.drought.broken(latency >= v.definition.options.timeout)
 }
 
 // exchange sends the request and reads the answer. Errors of the transport

@@ -10,9 +10,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"upsurge/tasks/httpqps"
+	"upsurge/tasks/internal/stage"
+	"upsurge/worker/user"
 )
 
-func TestRequestIsWhatTheOptionsSay(t *testing.T) {
+func TestRequestIsWhatTheOptionsSay(t *testing.T) { eachClient(t, testRequestIsWhatTheOptionsSay) }
+
+func testRequestIsWhatTheOptionsSay(t *testing.T, client string) {
 	type seen struct {
 		method, path, host, agent, header, body, kind, user, encoding string
 		length                                                        int64
@@ -21,29 +27,29 @@ func TestRequestIsWhatTheOptionsSay(t *testing.T) {
 		name   string
 		prefix string // of the host, before the address
 		suffix string
-		set    settings
+		set    stage.Options
 		want   seen
 		row    string
 	}{
 		{name: "plain", want: seen{method: "GET", path: "/", agent: "upsurge"}, row: "GET /"},
 		{
-			name: "path and query", suffix: "/base/", set: settings{"http-path": "/a?b=c%20d"},
+			name: "path and query", suffix: "/base/", set: stage.Options{"http-path": "/a?b=c%20d"},
 			want: seen{method: "GET", path: "/base/a?b=c%20d", agent: "upsurge"}, row: "GET /base/a?b=c%20d",
 		},
 		{
-			name: "headers", set: settings{"http-header": "x-test: one: two\n\nHost: example.org\r\nUser-Agent: me", "http-name": "named"},
+			name: "headers", set: stage.Options{"http-header": "x-test: one: two\n\nHost: example.org\r\nUser-Agent: me", "http-name": "named"},
 			want: seen{method: "GET", path: "/", host: "example.org", agent: "me", header: "one: two"}, row: "GET named",
 		},
 		{
-			name: "body", set: settings{"http-method": "post", "http-body": `{"a":1}`, "http-payload-size": "9", "http-header": "Content-Type: application/json"},
+			name: "body", set: stage.Options{"http-method": "post", "http-body": `{"a":1}`, "http-payload-size": "9", "http-header": "Content-Type: application/json"},
 			want: seen{method: "POST", path: "/", agent: "upsurge", body: `{"a":1}`, kind: "application/json", length: 7}, row: "POST /",
 		},
 		{
-			name: "payload", set: settings{"http-method": "PUT", "http-payload-size": "70"},
+			name: "payload", set: stage.Options{"http-method": "PUT", "http-payload-size": "70"},
 			want: seen{method: "PUT", path: "/", agent: "upsurge", body: "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_012345", kind: "application/octet-stream", length: 70}, row: "PUT /",
 		},
 		{
-			name: "body of a GET", set: settings{"http-body": "x"},
+			name: "body of a GET", set: stage.Options{"http-body": "x"},
 			want: seen{method: "GET", path: "/", agent: "upsurge", body: "x", length: 1}, row: "GET /",
 		},
 		{
@@ -51,7 +57,7 @@ func TestRequestIsWhatTheOptionsSay(t *testing.T) {
 			want: seen{method: "GET", path: "/", agent: "upsurge", user: "anna:s@fe"}, row: "GET /",
 		},
 		{
-			name: "own authorization wins", prefix: "anna:safe@", set: settings{"http-header": "Authorization: Bearer x"},
+			name: "own authorization wins", prefix: "anna:safe@", set: stage.Options{"http-header": "Authorization: Bearer x"},
 			want: seen{method: "GET", path: "/", agent: "upsurge"}, row: "GET /",
 		},
 	}
@@ -71,26 +77,28 @@ func TestRequestIsWhatTheOptionsSay(t *testing.T) {
 			}))
 			defer server.Close()
 			address := server.Listener.Addr().String()
-			v, r := visitor(t, "http://"+c.prefix+address+c.suffix, c.set)
-			iterate(t, v, 1)
-			wantFailures(t, r, "")
+			r := visitor(t, client, "http://"+c.prefix+address+c.suffix, c.set)
+			iterate(t, r, 1)
+			wantFailures(t, r.Books, "")
 			if c.want.host == "" {
 				c.want.host = address
 			}
 			if *got.Load() != c.want {
 				t.Errorf("the server saw %+v, want %+v", *got.Load(), c.want)
 			}
-			if row := r.all()[0].row; row != c.row {
+			if row := r.Samples("")[0].Row; row != c.row {
 				t.Errorf("row %q, want %q", row, c.row)
 			}
 		})
 	}
 }
 
-func TestAnswersAreJudged(t *testing.T) {
+func TestAnswersAreJudged(t *testing.T) { eachClient(t, testAnswersAreJudged) }
+
+func testAnswersAreJudged(t *testing.T, client string) {
 	cases := []struct {
 		name    string
-		set     settings
+		set     stage.Options
 		answer  string
 		close   bool // the server closes after the answer
 		failure string
@@ -102,29 +110,29 @@ func TestAnswersAreJudged(t *testing.T) {
 		{name: "no content", answer: "HTTP/1.1 204 No Content\r\n\r\n", lasting: true},
 		{name: "not modified", answer: "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", lasting: true},
 		{name: "unavailable", answer: "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", failure: "status 503", bytes: 4, lasting: true},
-		{name: "expected status", set: settings{"http-expect-status": "404, 5xx"}, answer: "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", lasting: true},
-		{name: "unexpected success", set: settings{"http-expect-status": "404"}, answer: okAnswer, failure: "status 200", bytes: 2, lasting: true},
-		{name: "expected body", set: settings{"http-expect-body": "ok"}, answer: okAnswer, bytes: 2, lasting: true},
-		{name: "line end after the body", set: settings{"http-expect-body": "ok"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok\r\n", bytes: 4, lasting: true},
-		{name: "wrong body", set: settings{"http-expect-body": "no"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
-		{name: "short body", set: settings{"http-expect-body": "okay"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
-		{name: "long body", set: settings{"http-expect-body": "o"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
-		{name: "no body", set: settings{"http-expect-body": "o"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", failure: `wrong body: ""`, lasting: true},
+		{name: "expected status", set: stage.Options{"http-expect-status": "404, 5xx"}, answer: "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", lasting: true},
+		{name: "unexpected success", set: stage.Options{"http-expect-status": "404"}, answer: okAnswer, failure: "status 200", bytes: 2, lasting: true},
+		{name: "expected body", set: stage.Options{"http-expect-body": "ok"}, answer: okAnswer, bytes: 2, lasting: true},
+		{name: "line end after the body", set: stage.Options{"http-expect-body": "ok"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok\r\n", bytes: 4, lasting: true},
+		{name: "wrong body", set: stage.Options{"http-expect-body": "no"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
+		{name: "short body", set: stage.Options{"http-expect-body": "okay"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
+		{name: "long body", set: stage.Options{"http-expect-body": "o"}, answer: okAnswer, failure: `wrong body: "ok"`, bytes: 2, lasting: true},
+		{name: "no body", set: stage.Options{"http-expect-body": "o"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", failure: `wrong body: ""`, lasting: true},
 		{
-			name: "large wrong body is cut", set: settings{"http-expect-body": "o"}, bytes: 100, lasting: true,
+			name: "large wrong body is cut", set: stage.Options{"http-expect-body": "o"}, bytes: 100, lasting: true,
 			answer:  "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + strings.Repeat("n", 100),
 			failure: `wrong body: "` + strings.Repeat("n", 64) + `"`,
 		},
-		{name: "status before body", set: settings{"http-expect-body": "no"}, answer: "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", failure: "status 500", lasting: true},
-		{name: "chunked", set: settings{"http-expect-body": "hello"}, answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n", bytes: 5, lasting: true},
+		{name: "status before body", set: stage.Options{"http-expect-body": "no"}, answer: "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", failure: "status 500", lasting: true},
+		{name: "chunked", set: stage.Options{"http-expect-body": "hello"}, answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n", bytes: 5, lasting: true},
 		{name: "interim answers", answer: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + okAnswer, bytes: 2, lasting: true},
 		{name: "connection close", answer: "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", bytes: 2},
 		{name: "close in a list", answer: "HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 2\r\n\r\nok", bytes: 2},
 		{name: "HTTP/1.0", answer: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", bytes: 2},
 		{name: "HTTP/1.0 that stays", answer: "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok", bytes: 2, lasting: true},
 		{name: "body to the end", answer: "HTTP/1.0 200 OK\r\n\r\nhello", close: true, bytes: 5},
-		{name: "HEAD", set: settings{"http-method": "HEAD"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", lasting: true},
-		{name: "new connection each", set: settings{"http-keep-alive": "false"}, answer: okAnswer, bytes: 2},
+		{name: "HEAD", set: stage.Options{"http-method": "HEAD"}, answer: "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", lasting: true},
+		{name: "new connection each", set: stage.Options{"http-keep-alive": "false"}, answer: okAnswer, bytes: 2},
 		{name: "large header", answer: "HTTP/1.1 200 OK\r\nX-Large: " + strings.Repeat("x", 20_000) + "\r\nContent-Length: 2\r\n\r\nok", bytes: 2, lasting: true},
 		{name: "more than was asked for", answer: okAnswer + okAnswer, bytes: 2},
 	}
@@ -140,11 +148,11 @@ func TestAnswersAreJudged(t *testing.T) {
 					}
 				}
 			})
-			v, r := visitor(t, host, c.set)
-			iterate(t, v, 3)
-			wantFailures(t, r, c.failure, c.failure, c.failure)
-			for _, s := range r.all() {
-				if s.bytes != c.bytes || s.latency <= 0 {
+			r := visitor(t, client, host, c.set)
+			iterate(t, r, 3)
+			wantFailures(t, r.Books, c.failure, c.failure, c.failure)
+			for _, s := range r.Samples("") {
+				if s.Bytes != c.bytes || s.Latency <= 0 {
 					t.Errorf("sample %+v, want %d bytes and a latency", s, c.bytes)
 				}
 			}
@@ -159,7 +167,9 @@ func TestAnswersAreJudged(t *testing.T) {
 	}
 }
 
-func TestLargeBodiesAreNotHeld(t *testing.T) {
+func TestLargeBodiesAreNotHeld(t *testing.T) { eachClient(t, testLargeBodiesAreNotHeld) }
+
+func testLargeBodiesAreNotHeld(t *testing.T, client string) {
 	const size = 100 << 20
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		part := make([]byte, 64<<10)
@@ -170,13 +180,13 @@ func TestLargeBodiesAreNotHeld(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	v, r := visitor(t, server.URL, nil)
+	r := visitor(t, client, server.URL, nil)
 	allocated := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
-		iterate(t, v, 1)
+		iterate(t, r, 1)
 	}).AllocedBytesPerOp()
-	wantFailures(t, r, make([]string, len(r.all()))...)
-	if got := r.all()[0].bytes; got != size {
+	wantFailures(t, r.Books, make([]string, len(r.Samples("")))...)
+	if got := r.Samples("")[0].Bytes; got != size {
 		t.Errorf("%d bytes, want %d", got, size)
 	}
 	if limit := int64(1 << 20); allocated > limit {
@@ -187,47 +197,67 @@ func TestLargeBodiesAreNotHeld(t *testing.T) {
 // A client of fasthttp would refuse what is beyond its 512th connection.
 func TestManyUsersHaveAConnectionEach(t *testing.T) {
 	const users, rounds = 600, 3
-	var waiting sync.WaitGroup
-	waiting.Add(users)
-	var connections atomic.Int32
-	var seen sync.Map
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if _, again := seen.LoadOrStore(r.RemoteAddr, true); !again {
-			waiting.Done()
-			waiting.Wait() // until every user has a request in flight
-		}
-	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	server.Start()
-	defer server.Close()
-	definition, err := prepared(t, server.URL, settings{"http-timeout": "60s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &recorder{}
-	var running sync.WaitGroup
-	for range users {
-		running.Go(func() {
-			v := definition.NewUser(r.scope())
-			defer v.Close()
-			if err := v.Start(t.Context()); err != nil {
-				t.Error(err)
+	clients := map[string]func(*testing.T, string, stage.Options) *stage.Books{
+		"engine": func(t *testing.T, host string, set stage.Options) *stage.Books {
+			s := stage.New(t, httpqps.Class(), host, with("engine", set))
+			var entered []user.EventUser
+			for range users {
+				entered = append(entered, s.Enter())
 			}
-			for range rounds {
-				if _, err := v.Iterate(t.Context()); err != nil {
-					t.Error(err)
+			for round := 1; round <= rounds; round++ {
+				stage.Await(t, "a round of all users", func() bool { return s.Count() == users*round })
+				for _, u := range entered[:users*min(rounds-round, 1)] {
+					wake(s, u)
 				}
 			}
-		})
+			return s.Books
+		},
+		"fasthttp": func(t *testing.T, host string, set stage.Options) *stage.Books {
+			definition, books := blocking(t, host, with("fasthttp", set)), stage.NewBooks()
+			var running sync.WaitGroup
+			for range users {
+				running.Go(func() {
+					v := definition.NewUser(scope(books))
+					defer v.Close()
+					if err := v.Start(t.Context()); err != nil {
+						t.Error(err)
+					}
+					for range rounds {
+						if _, err := v.Iterate(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			running.Wait()
+			return books
+		},
 	}
-	running.Wait()
-	wantFailures(t, r, make([]string, users*rounds)...)
-	if got := connections.Load(); got != users {
-		t.Errorf("%d connections, want %d", got, users)
+	for name, visitAll := range clients {
+		t.Run(name, func(t *testing.T) {
+			var waiting sync.WaitGroup
+			waiting.Add(users)
+			var connections atomic.Int32
+			var seen sync.Map
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if _, again := seen.LoadOrStore(r.RemoteAddr, true); !again {
+					waiting.Done()
+					waiting.Wait() // until every user has a request in flight
+				}
+			}))
+			server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					connections.Add(1)
+				}
+			}
+			server.Start()
+			defer server.Close()
+			books := visitAll(t, server.URL, stage.Options{"http-timeout": "60s"})
+			wantFailures(t, books, make([]string, users*rounds)...)
+			if got := connections.Load(); got != users {
+				t.Errorf("%d connections, want %d", got, users)
+			}
+		})
 	}
 }
 
@@ -237,7 +267,7 @@ func TestWaitIsWithinItsBounds(t *testing.T) {
 			p.send(okAnswer)
 		}
 	})
-	v, _ := visitor(t, host, settings{"http-wait-min": "1s", "http-wait-max": "2s"})
+	v, _ := blockingVisitor(t, host, with("fasthttp", stage.Options{"http-wait-min": "1s", "http-wait-max": "2s"}))
 	seen := map[time.Duration]bool{}
 	for range 20 {
 		wait, err := v.Iterate(t.Context())

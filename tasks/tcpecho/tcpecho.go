@@ -34,7 +34,10 @@ type definition struct {
 	target            *engine.Target
 }
 
-var _ user.EventDefinition = (*definition)(nil)
+var (
+	_ user.EventDefinition = (*definition)(nil)
+	_ user.Limited         = (*definition)(nil)
+)
 
 func (d *definition) Options(set *user.OptionSet) {
 	d.tcp.Declare(set, "tcp-echo")
@@ -48,6 +51,9 @@ func (d *definition) Prepare(ctx context.Context, test user.Test) (err error) {
 	d.target, err = d.tcp.Target(ctx, test)
 	return err
 }
+
+// Capacity implements user.Limited.
+func (d *definition) Capacity() (users int, why string) { return d.tcp.Capacity() }
 
 // message is what is sent: never empty, or there would be no echo to wait for.
 func (d *definition) message() []byte {
@@ -63,7 +69,7 @@ func (d *definition) message() []byte {
 
 func (d *definition) Bind(scope user.Scope) user.EventSource {
 	return &source{
-		definition: d, scope: scope, message: d.message(), failures: tcp.NewFailures(scope),
+		definition: d, scope: scope, message: d.message(), failures: tcp.NewFailures(scope), gate: d.tcp.NewGate(),
 		connectRow: scope.Row("TCP", "connect"), echoRow: scope.Row("TCP", "echo"),
 	}
 }
@@ -74,6 +80,7 @@ type source struct {
 	scope               user.Scope
 	message             []byte
 	failures            *tcp.Failures
+	gate                *tcp.Gate
 	connectRow, echoRow user.Row
 }
 
@@ -90,17 +97,23 @@ type caller struct {
 	joined     bool
 	waiting    bool // for an echo
 	leaving    bool // after this echo
+	place      tcp.Place
 }
 
 var (
 	_ user.EventUser = (*caller)(nil)
 	_ engine.Handler = (*caller)(nil)
 	_ engine.Expirer = (*caller)(nil)
+	_ tcp.Waiter     = (*caller)(nil)
 )
 
-func (c *caller) Start() { c.dial() }
+func (c *caller) Start() { c.source.gate.Enter(c) }
 
-func (c *caller) dial() {
+// Place implements tcp.Waiter.
+func (c *caller) Place() *tcp.Place { return &c.place }
+
+// Connect implements tcp.Waiter: it is this user's turn.
+func (c *caller) Connect() {
 	loop := c.source.scope.Loop
 	c.since = loop.Now()
 	if err := loop.Dial(&c.connection, c.source.target, c); err != nil {
@@ -113,7 +126,7 @@ func (c *caller) OnTimer(*engine.Timer) {
 		c.send()
 		return
 	}
-	c.dial()
+	c.source.gate.Enter(c)
 }
 
 func (c *caller) OnOpen(connection *engine.Conn) {
@@ -122,6 +135,7 @@ func (c *caller) OnOpen(connection *engine.Conn) {
 	s.scope.Success(s.connectRow, now, connection.DialDuration(), 0)
 	c.joined, c.due = true, now
 	s.scope.Joined()
+	s.gate.Leave(c)
 	c.send()
 }
 
@@ -179,6 +193,7 @@ func (c *caller) OnClose(_ *engine.Conn, err error) {
 		row = s.echoRow
 	}
 	s.failures.Count(row, now, c.latency(now), err)
+	s.gate.Leave(c)
 	c.down()
 }
 
@@ -220,5 +235,6 @@ func (c *caller) leave() {
 func (c *caller) close() {
 	c.source.scope.Loop.Cancel(&c.timer)
 	c.connection.Close()
+	c.source.gate.Leave(c)
 	c.left()
 }

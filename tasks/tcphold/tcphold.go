@@ -30,7 +30,10 @@ type definition struct {
 	target           *engine.Target
 }
 
-var _ user.EventDefinition = (*definition)(nil)
+var (
+	_ user.EventDefinition = (*definition)(nil)
+	_ user.Limited         = (*definition)(nil)
+)
 
 func (d *definition) Options(set *user.OptionSet) {
 	d.tcp.Declare(set, "tcp-hold")
@@ -48,9 +51,12 @@ func (d *definition) Prepare(ctx context.Context, test user.Test) (err error) {
 	return err
 }
 
+// Capacity implements user.Limited.
+func (d *definition) Capacity() (users int, why string) { return d.tcp.Capacity() }
+
 func (d *definition) Bind(scope user.Scope) user.EventSource {
 	return &source{
-		definition: d, scope: scope, expect: []byte(d.expect), failures: tcp.NewFailures(scope),
+		definition: d, scope: scope, expect: []byte(d.expect), failures: tcp.NewFailures(scope), gate: d.tcp.NewGate(),
 		connectRow: scope.Row("TCP", "connect"), receiveRow: scope.Row("TCP", "recv"),
 	}
 }
@@ -61,6 +67,7 @@ type source struct {
 	scope                  user.Scope
 	expect                 []byte
 	failures               *tcp.Failures
+	gate                   *tcp.Gate
 	connectRow, receiveRow user.Row
 }
 
@@ -83,17 +90,23 @@ type holder struct {
 	matched int // bytes of the expected payload that have come
 	joined  bool
 	leaving bool // said goodbye, and reads what the server sent before it heard
+	place   tcp.Place
 }
 
 var (
 	_ user.EventUser = (*holder)(nil)
 	_ engine.Handler = (*holder)(nil)
 	_ engine.Expirer = (*holder)(nil)
+	_ tcp.Waiter     = (*holder)(nil)
 )
 
-func (h *holder) Start() { h.dial() }
+func (h *holder) Start() { h.source.gate.Enter(h) }
 
-func (h *holder) dial() {
+// Place implements tcp.Waiter.
+func (h *holder) Place() *tcp.Place { return &h.place }
+
+// Connect implements tcp.Waiter: it is this user's turn.
+func (h *holder) Connect() {
 	h.since, h.matched = h.source.scope.Loop.Now(), 0
 	if err := h.source.scope.Loop.Dial(&h.connection, h.source.target, h); err != nil {
 		h.OnClose(&h.connection, err)
@@ -106,6 +119,7 @@ func (h *holder) OnOpen(c *engine.Conn) {
 	s.scope.Success(s.connectRow, now, c.DialDuration(), 0)
 	h.joined, h.since = true, now
 	s.scope.Joined()
+	s.gate.Leave(h)
 }
 
 // OnData checks what has come, at once, so that the kernel's buffer is empty
@@ -164,6 +178,7 @@ func (h *holder) OnClose(_ *engine.Conn, err error) {
 		row = s.receiveRow
 	}
 	s.failures.Count(row, now, max(now-h.since, 0), err)
+	s.gate.Leave(h)
 	h.down()
 }
 
@@ -185,7 +200,7 @@ func (h *holder) left() {
 	}
 }
 
-func (h *holder) OnTimer(*engine.Timer) { h.dial() }
+func (h *holder) OnTimer(*engine.Timer) { h.source.gate.Enter(h) }
 
 // leaveTimeout is how long a server may take to close after our goodbye.
 const leaveTimeout = time.Second
@@ -207,5 +222,6 @@ func (h *holder) Stop() bool {
 func (h *holder) Kill() {
 	h.source.scope.Loop.Cancel(&h.timer)
 	h.connection.Close()
+	h.source.gate.Leave(h)
 	h.left()
 }

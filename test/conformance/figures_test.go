@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -88,7 +89,8 @@ func (s *stand) rate(master *locust.Master, allowed float64) {
 	time.Sleep(20 * time.Second)
 	near := func(rps float64) bool { return math.Abs(rps-50) <= 50*(0.02+allowed) }
 	r := master.WaitFor(20*time.Second, "the rates and percentiles", func(r locust.RequestsJSON) bool {
-		return near(r.TotalRPS) && near(r.Total().CurrentRPS) && r.CurrentPercentiles[0.5] == 20 && r.CurrentPercentiles[0.95] == 30
+		median, shown := r.CurrentPercentiles[0.5] // not on every release
+		return near(r.TotalRPS) && near(r.Total().CurrentRPS) && (median == 20 || !shown) && r.CurrentPercentiles[0.95] == 30
 	})
 	s.Logf("total RPS %.2f, current %.2f, percentiles %v", r.TotalRPS, r.Total().CurrentRPS, r.CurrentPercentiles)
 	master.Stop()
@@ -166,13 +168,14 @@ func TestCheck20TextsThatAreNoText(t *testing.T) {
 // what is in the file at that time, such as "-1h".
 func (s *stand) clockShifted() (executable, file string) {
 	s.Helper()
-	faketime, err := exec.LookPath("faketime")
+	library, err := exec.Command("faketime", "-f", "+0", "printenv", "LD_PRELOAD").Output()
 	if err != nil {
-		s.skip("needs faketime: scripts/apt-install faketime")
+		s.skip("needs faketime to move the master's clock: scripts/apt-install faketime")
 	}
 	folder := s.TempDir()
 	executable, file = filepath.Join(folder, "locust"), filepath.Join(folder, "shift")
-	script := "#!/bin/sh\nexec " + faketime + " -f \"$(cat " + file + ")\" " + s.executable + " \"$@\"\n"
+	script := fmt.Sprintf("#!/bin/sh\nLD_PRELOAD='%s' FAKETIME=$(cat %s) exec %s \"$@\"\n",
+		strings.TrimSpace(string(library)), file, s.executable)
 	if err := os.WriteFile(executable, []byte(script), 0o700); err != nil {
 		s.Fatal(err)
 	}

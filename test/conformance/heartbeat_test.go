@@ -78,7 +78,8 @@ func (s *stand) saturated() error {
 
 // largeFrame measures around a report of at least 10 MB.
 func (s *stand) largeFrame() error {
-	master := s.master("LargeUser")
+	const rows = 8500
+	master := s.master("LargeUser", "--large-rows", itoa(rows))
 	wire := relay.Start(s, master.Port())
 	worker := startClasses(s, workerSettings{Port: wire.Port(), Loops: 1})
 	scene.AwaitReady(master, 1)
@@ -90,7 +91,7 @@ func (s *stand) largeFrame() error {
 	s.Logf("the report has %.1f MB", float64(wire.Messages(isLarge)[0].Bytes)/(1<<20))
 	err := steady(wire, begin, time.Now())
 	master.WaitFor(2*patience, "the report on the page", func(r locust.RequestsJSON) bool {
-		return r.Total().NumRequests == 2500*280 && r.CountWorkers("missing") == 0
+		return r.Total().NumRequests == rows && r.CountWorkers("missing") == 0
 	})
 	worker.Signal(15)
 	worker.Wait(patience)
@@ -120,7 +121,7 @@ func TestCheck06WorkerRow(t *testing.T) {
 		if r := j.Requests(); len(r.Workers) != 1 || r.Workers[0].UserCount != 0 || r.Workers[0].State != "ready" {
 			s.Errorf("before the test: %+v", r.Workers)
 		}
-		j.Swarm(200, 100, nil)
+		j.Swarm(200, 40, nil)
 		j.WaitFor(patience, "the state spawning", func(r locust.RequestsJSON) bool { return r.CountWorkers("spawning") == 1 })
 		awaitUsers(j.Master, 200)
 		var row locust.WorkerRow

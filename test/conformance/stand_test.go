@@ -29,9 +29,8 @@ type stand struct {
 	limit      string
 }
 
-// check runs a check with each Locust and accounts for what came of it. The
-// masters are looked at side by side; alone keeps a check that needs the
-// machine for itself from that.
+// check runs a check with each Locust and accounts for what came of it. Checks
+// and masters run side by side, except those that want the machine alone.
 func check(t *testing.T, number int, alone bool, run func(s *stand)) {
 	t.Helper()
 	index := slices.IndexFunc(Checks(), func(c Check) bool { return c.Number == number })
@@ -40,6 +39,9 @@ func check(t *testing.T, number int, alone bool, run func(s *stand)) {
 	}
 	if os.Getenv("CONFORMANCE") == "short" && !Checks()[index].Quick {
 		t.Skip("CONFORMANCE=short runs the quick checks only")
+	}
+	if !alone {
+		t.Parallel()
 	}
 	locust.Each(t, func(t *testing.T, executable string) {
 		s := &stand{T: t, executable: executable, version: locust.Version(t, executable)}

@@ -103,6 +103,8 @@ func (r *RequestsJSON) UnmarshalJSON(data []byte) error {
 		Current   map[string]*float64 `json:"current_response_time_percentiles"`
 		Current50 *float64            `json:"current_response_time_percentile_50"` // old releases
 		Current95 *float64            `json:"current_response_time_percentile_95"` // old releases
+		First     *float64            `json:"current_response_time_percentile_1"`  // some between old and new
+		Second    *float64            `json:"current_response_time_percentile_2"`  // some between old and new
 	}
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return fmt.Errorf("/stats/requests: %w", err)
@@ -113,6 +115,8 @@ func (r *RequestsJSON) UnmarshalJSON(data []byte) error {
 	}
 	keep(current, 0.5, answer.Current50)
 	keep(current, 0.95, answer.Current95)
+	keep(current, 0.5, answer.First)
+	keep(current, 0.95, answer.Second)
 	for i := range answer.Errors {
 		answer.Errors[i].normalize()
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -115,8 +116,20 @@ func (l *lab) reset(host, peer string) {
 // meant before. The file is written in place: it is what is mounted.
 func (l *lab) name(name, address string) {
 	l.t.Helper()
-	text := "127.0.0.1 localhost\n" + address + " " + name + "\n"
-	if err := os.WriteFile(hostsFile, []byte(text), 0o600); err != nil {
+	names.Lock()
+	defer names.Unlock()
+	names.addresses[name] = address
+	var text strings.Builder
+	for name, address := range names.addresses {
+		fmt.Fprintf(&text, "%s %s\n", address, name)
+	}
+	if err := os.WriteFile(hostsFile, []byte(text.String()), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
 }
+
+// names are the host names of all labs, which share a file.
+var names = struct {
+	sync.Mutex
+	addresses map[string]string
+}{addresses: map[string]string{"localhost": "127.0.0.1"}}

@@ -186,9 +186,6 @@ func (s *site) books(workers []*scene.Process, total func() int64) (lost int64) 
 // final is the total of a master that lived through the whole test.
 func (s *site) final() int64 { return s.master.Totals().Total.NumRequests }
 
-// said tells whether the worker's log has the text.
-func said(p *scene.Process, text string) bool { return strings.Contains(p.Output.String(), text) }
-
 // both are the two workers.
 func (s *site) both() []*scene.Process { return []*scene.Process{s.hit, s.steady} }
 
@@ -227,5 +224,13 @@ func (s *site) obeys() {
 	s.awaitReady(2)
 	locust.Until(s.t, 10*time.Second, "no open connection", func() bool {
 		return s.push.Counters().Open+s.echo.Counters().Open+s.http.Counters().Open == 0
+	})
+}
+
+// waitLines waits until a worker has said something that many times.
+func (s *site) waitLines(p *scene.Process, text string, count int) {
+	s.t.Helper()
+	locust.Until(s.t, 30*time.Second, "the worker to say "+text, func() bool {
+		return strings.Count(p.Output.String(), text) >= count
 	})
 }

@@ -64,13 +64,38 @@ func (r *Relay) carry(number int, worker, master net.Conn) {
 	r.mu.Unlock()
 }
 
+// arrival is a frame with the moment at which all of it was there.
+type arrival struct {
+	frame []byte
+	body  int
+	at    time.Time
+}
+
+// arrivals is how many frames may wait to be looked at. A report of megabytes
+// takes longer to decode than the next message takes to come, whose moment
+// must be its own.
+const arrivals = 1000
+
 // read takes in one direction to its end.
 func (r *Relay) read(c *connection, direction Direction) {
 	source := bufio.NewReaderSize(c.side[opposite(direction)], 64<<10)
 	err := r.greeting(c, direction, source)
+	arrived := make(chan arrival, arrivals)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for a := range arrived {
+			r.look(c, direction, a)
+		}
+	})
 	for err == nil {
-		err = r.frame(c, direction, source)
+		var a arrival
+		if a.frame, a.body, err = readFrame(source); err == nil {
+			a.at = time.Now()
+			arrived <- a
+		}
 	}
+	close(arrived)
+	looking.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if errors.Is(err, errFrame) {
@@ -141,31 +166,26 @@ func (r *Relay) greeting(c *connection, direction Direction, source *bufio.Reade
 	return nil
 }
 
-// frame reads one frame, notes it and passes it on.
-func (r *Relay) frame(c *connection, direction Direction, source *bufio.Reader) error {
-	frame, start, err := readFrame(source)
-	if err != nil {
-		return err
+// look notes a frame and passes it on.
+func (r *Relay) look(c *connection, direction Direction, a arrival) {
+	if a.frame[0]&flagCommand != 0 {
+		r.queue(c, direction, a.frame)
+		return
 	}
-	if frame[0]&flagCommand != 0 {
-		r.queue(c, direction, frame)
-		return nil
-	}
-	switch verdict := r.note(c, direction, frame[start:]); {
+	switch verdict := r.note(c, direction, a); {
 	case verdict.Drop:
 	case verdict.Delay > 0:
-		time.AfterFunc(verdict.Delay, func() { r.queue(c, direction, frame) })
+		time.AfterFunc(verdict.Delay, func() { r.queue(c, direction, a.frame) })
 	default:
-		r.queue(c, direction, frame)
+		r.queue(c, direction, a.frame)
 	}
-	return nil
 }
 
 // note keeps a message and asks what shall become of it.
-func (r *Relay) note(c *connection, direction Direction, body []byte) Verdict {
-	m := Message{At: time.Now(), Direction: direction, Connection: c.number, Bytes: len(body)}
+func (r *Relay) note(c *connection, direction Direction, a arrival) Verdict {
+	m := Message{At: a.at, Direction: direction, Connection: c.number, Bytes: len(a.frame) - a.body}
 	var err error
-	m.Type, m.Data, m.Node, err = decode(body)
+	m.Type, m.Data, m.Node, err = decode(a.frame[a.body:])
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {

@@ -2,6 +2,7 @@ package scene
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"upsurge/test/locust"
@@ -86,10 +87,11 @@ func (s *Scene) Check(t *testing.T, master Books) {
 		Echo:    echo.MessagesSent,
 		Get:     http.Requests,
 	}
-	table := fmt.Sprintf("%-12s %12s %12s %12s\n", "", "master", "workers", "targets")
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-12s %12s %12s %12s\n", "", "master", "workers", "targets")
 	for _, r := range []Row{Connect, Receive, Echo, Get} {
 		m, w := master[r], own[r]
-		table += fmt.Sprintf("%-12s %12d %12d %12d\n", r.Method+" "+r.Name, m.Count, w.Count, witness[r])
+		fmt.Fprintf(&table, "%-12s %12d %12d %12d\n", r.Method+" "+r.Name, m.Count, w.Count, witness[r])
 		if m != w {
 			t.Errorf("%v: the master has %+v, the workers %+v", r, m, w)
 		}
@@ -103,7 +105,7 @@ func (s *Scene) Check(t *testing.T, master Books) {
 			t.Errorf("%v: %d failures", r, m.Failures)
 		}
 	}
-	t.Logf("the books:\n%s", table)
+	t.Logf("the books:\n%s", table.String())
 	for name, c := range map[string]Counters{"push": push, "echo": echo, "http": http} {
 		if c.Open != 0 || c.Accepted != c.Closed {
 			t.Errorf("target %s still holds connections: %+v", name, c)

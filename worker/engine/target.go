@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -15,8 +16,13 @@ const defaultConnectTimeout = 10 * time.Second
 
 // TargetConfig says where to connect, from where and how.
 type TargetConfig struct {
-	// Address is host:port. The port may be a service's name.
+	// Address is host:port, or several of that, with commas between: connections
+	// go to all of them in turn. The port may be a service's name.
 	Address string
+	// First is the place in that turn where this target begins. Processes that
+	// share targets begin at different places, or those that come first would
+	// get more connections.
+	First int
 	// Network is "tcp" (or empty), "tcp4" or "tcp6". With "tcp", a host that has
 	// addresses of both families is reached over IPv4, unless SourceAddresses
 	// are IPv6: a loop doesn't fall back from one family to the other, and a
@@ -68,7 +74,7 @@ func newTarget(ctx context.Context, config TargetConfig) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := resolve(ctx, config)
+	resolved, err := resolveAll(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +97,7 @@ func newTarget(ctx context.Context, config TargetConfig) (*Target, error) {
 		}
 		t.sources = append(t.sources, e)
 	}
+	t.turn.Store(uint64(max(config.First, 0)))
 	return t, nil
 }
 
@@ -154,12 +161,31 @@ func wantedFamily(config TargetConfig) (family, error) {
 	return wanted, nil
 }
 
-func resolve(ctx context.Context, config TargetConfig) ([]netip.AddrPort, error) {
+// resolveAll looks up every host; addresses that come twice are kept once.
+func resolveAll(ctx context.Context, config TargetConfig) ([]netip.AddrPort, error) {
 	resolver := config.Resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	host, service, err := net.SplitHostPort(config.Address)
+	var out []netip.AddrPort
+	seen := make(map[netip.AddrPort]bool)
+	for address := range strings.SplitSeq(config.Address, ",") {
+		found, err := resolve(ctx, resolver, address)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range found {
+			if !seen[a] {
+				seen[a] = true
+				out = append(out, a)
+			}
+		}
+	}
+	return out, nil
+}
+
+func resolve(ctx context.Context, resolver *net.Resolver, address string) ([]netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("want host:port: %w", err)
 	}
@@ -183,10 +209,7 @@ func resolve(ctx context.Context, config TargetConfig) ([]netip.AddrPort, error)
 		if !ok {
 			continue
 		}
-		a := netip.AddrPortFrom(ip.Unmap().WithZone(found.Zone), uint16(port))
-		if !slices.Contains(out, a) {
-			out = append(out, a)
-		}
+		out = append(out, netip.AddrPortFrom(ip.Unmap().WithZone(found.Zone), uint16(port)))
 	}
 	return out, nil
 }

@@ -25,7 +25,8 @@ type Class struct {
 	Help string // one line, shown by the command line
 	// New returns a fresh definition with nothing set. It is called once for
 	// each test and once for each listing of the options, from any goroutine.
-	// The definition is an EventDefinition or a BlockingDefinition.
+	// The definition is an EventDefinition, a BlockingDefinition or, if the
+	// kind follows from the options, a Chooser.
 	New func() Definition
 }
 
@@ -38,6 +39,15 @@ type Definition interface {
 	// first user starts: resolve names, read files, check combinations. Its
 	// error ends the class, not the worker, and is shown by the master.
 	Prepare(context.Context, Test) error
+}
+
+// Chooser is a Definition whose options decide what kind of users it has.
+type Chooser interface {
+	Definition
+	// Choose is called once, after Prepare has succeeded. The definition that
+	// it returns, an EventDefinition or a BlockingDefinition, takes this one's
+	// place; its own Options and Prepare are not called.
+	Choose() Definition
 }
 
 // EventDefinition is a class whose users live on event loops.
@@ -97,6 +107,25 @@ type BlockingUser interface {
 type Test struct {
 	Host   string // as the master's form or -H gave it; may be empty
 	Logger *slog.Logger
+	// Share is this process's part of what the processes of one worker
+	// command have in common, such as source addresses.
+	Share Share
+}
+
+// Share is the place of a process among those that one command started. The
+// zero value is that of a process on its own.
+type Share struct {
+	Index int // from 0
+	Count int // 0 and 1 both mean that there is no other
+}
+
+// Limited is a Definition that knows how many users of it a process can have.
+type Limited interface {
+	Definition
+	// Capacity is asked once, after Prepare: the number of users, and the
+	// arithmetic behind it with what can be done. More users than that are
+	// refused, with this text, before they start.
+	Capacity() (users int, why string)
 }
 
 // Presence is told when users come and go. Sched implements it; safe from

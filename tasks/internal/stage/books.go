@@ -33,7 +33,8 @@ type Books struct {
 
 var _ user.Recorder = (*Books)(nil)
 
-func newBooks() *Books { return &Books{samples: make([]Sample, 0, kept)} }
+// NewBooks returns empty books.
+func NewBooks() *Books { return &Books{samples: make([]Sample, 0, kept)} }
 
 // number is the place of a text in a list that it is added to if need be.
 func number(texts *[]string, text string) int {
@@ -86,7 +87,8 @@ func (b *Books) Exception(message, _ string) {
 	b.exceptions = append(b.exceptions, message)
 }
 
-func (b *Books) advise(failure engine.Failure) {
+// Advise is user.Scope's.
+func (b *Books) Advise(failure engine.Failure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.advised = append(b.advised, failure)

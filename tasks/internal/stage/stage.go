@@ -23,14 +23,11 @@ const Patience = 30 * time.Second
 // Options are options of a class by the names of their flags.
 type Options map[string]string
 
-// Prepare makes a definition, sets its options and prepares it; the error is
+// Define makes a definition, sets its options and prepares it; the error is
 // that of a bad option or of Prepare.
-func Prepare(t testing.TB, class user.Class, host string, options Options) (user.EventDefinition, error) {
+func Define(t testing.TB, class user.Class, host string, options Options) (user.Definition, error) {
 	t.Helper()
-	definition, ok := class.New().(user.EventDefinition)
-	if !ok {
-		t.Fatalf("%s has no event users", class.Name)
-	}
+	definition := class.New()
 	var set user.OptionSet
 	definition.Options(&set)
 	for name, value := range options {
@@ -42,7 +39,27 @@ func Prepare(t testing.TB, class user.Class, host string, options Options) (user
 			return nil, err
 		}
 	}
-	return definition, definition.Prepare(t.Context(), user.Test{Host: host, Logger: slog.New(slog.DiscardHandler)})
+	if err := definition.Prepare(t.Context(), user.Test{Host: host, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		return nil, err
+	}
+	if chooser, ok := definition.(user.Chooser); ok {
+		definition = chooser.Choose()
+	}
+	return definition, nil
+}
+
+// Prepare is Define for classes with event users.
+func Prepare(t testing.TB, class user.Class, host string, options Options) (user.EventDefinition, error) {
+	t.Helper()
+	definition, err := Define(t, class, host, options)
+	if err != nil {
+		return nil, err
+	}
+	events, ok := definition.(user.EventDefinition)
+	if !ok {
+		t.Fatalf("%s has no event users", class.Name)
+	}
+	return events, nil
 }
 
 // Stage is a loop with users of one class.
@@ -79,12 +96,12 @@ func New(t testing.TB, class user.Class, host string, options Options) *Stage {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	s := &Stage{
-		Books: newBooks(), Loop: e.Loops()[0], t: t, leaving: map[user.EventUser]bool{},
+		Books: NewBooks(), Loop: e.Loops()[0], t: t, leaving: map[user.EventUser]bool{},
 	}
 	s.Do(func() {
 		s.source = definition.Bind(user.Scope{
 			Presence: s, Recorder: s.Books, Loop: s.Loop, Clock: clock,
-			Logger: slog.New(slog.DiscardHandler), Advise: s.advise,
+			Logger: slog.New(slog.DiscardHandler), Advise: s.Advise,
 		})
 	})
 	t.Cleanup(func() {

@@ -5,11 +5,6 @@ package tcp
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -22,14 +17,17 @@ type Options struct {
 	Host           string
 	ConnectTimeout time.Duration
 	SourceIPs      string
+	InFlight       int
+	room           room
 }
 
 // Declare declares the options; the host's name starts with the class's
 // prefix, the others are the same option for all classes.
 func (o *Options) Declare(set *user.OptionSet, prefix string) {
-	set.String(&o.Host, prefix+"-host", "", "target as host:port; empty takes the test's host")
+	set.String(&o.Host, prefix+"-host", "", "target as host:port, or several: a comma between, or ranges as in 10.0.0.1-4:9000-9003; empty takes the test's host")
 	set.Duration(&o.ConnectTimeout, "tcp-connect-timeout", 10*time.Second, time.Millisecond, time.Hour, "time for a connection to be established")
-	set.String(&o.SourceIPs, "tcp-source-ips", "", "local addresses to connect from, separated by commas, used in turn; empty leaves it to the system")
+	set.String(&o.SourceIPs, "tcp-source-ips", "", "local addresses to connect from, divided over the worker's processes: a list with commas, ranges (10.0.0.10-20), networks (10.0.1.0/28); empty leaves it to the system")
+	set.Int(&o.InFlight, "tcp-connects-in-flight", 0, 0, 1_000_000, "most connects under way at a time on each event loop; 0 sets no limit")
 }
 
 // LeastPause is the least time before a user connects again after a failure,
@@ -37,66 +35,38 @@ func (o *Options) Declare(set *user.OptionSet, prefix string) {
 // user every millisecond.
 const LeastPause = 100 * time.Millisecond
 
-// Target resolves the target of a test.
+// Target resolves the targets of a test, for this process's share of the
+// source addresses.
 func (o *Options) Target(ctx context.Context, test user.Test) (*engine.Target, error) {
 	host := o.Host
 	if host == "" {
 		host = test.Host
 	}
-	address, err := address(host)
+	addresses, err := hosts(host)
 	if err != nil {
 		return nil, err
 	}
-	sources, err := addresses(o.SourceIPs)
+	all, err := sources(o.SourceIPs)
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewTarget(ctx, engine.TargetConfig{
-		Address: address, SourceAddresses: sources, ConnectTimeout: o.ConnectTimeout,
+	own, err := divide(all, test.Share)
+	if err != nil {
+		return nil, err
+	}
+	target, err := engine.NewTarget(ctx, engine.TargetConfig{
+		Address: strings.Join(addresses, ","), SourceAddresses: own, ConnectTimeout: o.ConnectTimeout,
+		First: test.Share.Index,
 	})
+	if err != nil {
+		return nil, err
+	}
+	o.room = room{sources: len(own), ports: localPorts(), targets: len(target.Addresses()), share: test.Share}
+	return target, nil
 }
 
-// ErrHost says that a host is unusable.
-var ErrHost = errors.New("unusable host")
-
-// address takes host:port, alone or behind a scheme as in Locust's host
-// field; a path is ignored.
-func address(text string) (string, error) {
-	host, port := strings.TrimSpace(text), ""
-	if host == "" {
-		return "", fmt.Errorf("%w: none is set; give it as host:port in the form's host field or with --host", ErrHost)
-	}
-	if strings.Contains(host, "://") {
-		parsed, err := url.Parse(host)
-		if err != nil {
-			return "", fmt.Errorf("%w %q: %w", ErrHost, text, err)
-		}
-		host = parsed.Host
-		port = map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
-	}
-	name, given, err := net.SplitHostPort(host)
-	if err != nil && port != "" {
-		name, given = strings.Trim(host, "[]"), port
-	} else if err != nil {
-		return "", fmt.Errorf("%w %q: want host:port, such as 10.0.0.2:9001: %w", ErrHost, text, err)
-	}
-	if name == "" {
-		return "", fmt.Errorf("%w %q: no name or address before the port", ErrHost, text)
-	}
-	return net.JoinHostPort(name, given), nil
-}
-
-func addresses(text string) ([]netip.Addr, error) {
-	var list []netip.Addr
-	for field := range strings.SplitSeq(text, ",") {
-		if field = strings.TrimSpace(field); field == "" {
-			continue
-		}
-		address, err := netip.ParseAddr(field)
-		if err != nil {
-			return nil, fmt.Errorf("option --tcp-source-ips: %q is not an IP address: %w", field, err)
-		}
-		list = append(list, address)
-	}
-	return list, nil
+// Capacity is how many connections this process's local ports allow, and the
+// arithmetic; see user.Limited. Call it after Target.
+func (o *Options) Capacity() (connections int, why string) {
+	return o.room.connections(), o.room.String()
 }

@@ -87,7 +87,7 @@ func TestDeclaredNames(t *testing.T) {
 			t.Errorf("--%s has no help", option.Name)
 		}
 	}
-	if want := []string{"tcp-hold-host", "tcp-connect-timeout", "tcp-source-ips"}; !slices.Equal(names, want) {
+	if want := []string{"tcp-hold-host", "tcp-connect-timeout", "tcp-source-ips", "tcp-connects-in-flight"}; !slices.Equal(names, want) {
 		t.Errorf("options %v, want %v", names, want)
 	}
 	if options.ConnectTimeout != 10*time.Second || options.Host != "" || options.SourceIPs != "" {

@@ -67,7 +67,7 @@ def add_conformance_arguments(parser, **_):
         parser.add_argument("--configured-secret", type=str, default="", include_in_web_ui=False)
     parser.add_argument("--configured-count", type=int, default=0)
     parser.add_argument("--configured-flag", action="store_true", default=False, include_in_web_ui=False)
-    parser.add_argument("--large-rows", type=int, default=2500)
+    parser.add_argument("--large-rows", type=int, default=1)
 
 
 def active(runner):

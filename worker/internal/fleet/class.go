@@ -37,6 +37,7 @@ const (
 // stores its own when it has opened it, the owner reads them.
 type class struct {
 	state  classState
+	limit  limit // set when the class is opened
 	groups []atomic.Pointer[roster.Group]
 	shown  sync.Once // its failure, which every loop can meet
 }
@@ -55,6 +56,7 @@ type Preparation struct {
 	class      *class
 	name       string
 	definition user.Definition
+	limit      limit
 	Err        error
 }
 
@@ -68,12 +70,16 @@ func (f *Fleet) prepare(name string) {
 		f.fail(Preparation{class: entry, name: name, Err: err})
 		return
 	}
-	test, testEnds := f.test, f.testEnds
+	test, testEnds, wanted := f.test, f.testEnds, f.wanted[name]
 	f.preparing.Go(func() {
 		ctx, cancel := context.WithTimeout(testEnds, prepareTimeout)
 		defer cancel()
 		result := Preparation{class: entry, name: name}
-		result.definition, result.Err = define(ctx, found, test, f.config)
+		result.definition, result.limit, result.Err = define(ctx, found, test, f.config)
+		if result.Err == nil {
+			// Before the first user: a plan that cannot work out shall not begin.
+			result.Err = result.limit.refuses(wanted)
+		}
 		select {
 		case f.prepared <- result:
 		case <-testEnds.Done():
@@ -81,7 +87,7 @@ func (f *Fleet) prepare(name string) {
 	})
 }
 
-func define(ctx context.Context, class user.Class, test Test, config Config) (definition user.Definition, err error) {
+func define(ctx context.Context, class user.Class, test Test, config Config) (definition user.Definition, room limit, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
@@ -92,10 +98,16 @@ func define(ctx context.Context, class user.Class, test Test, config Config) (de
 	definition.Options(options)
 	if test.Read != nil {
 		if err := test.Read(options); err != nil {
-			return nil, err
+			return nil, limit{}, err
 		}
 	}
-	return definition, definition.Prepare(ctx, user.Test{Host: test.Host, Logger: config.Logger})
+	if err := definition.Prepare(ctx, user.Test{Host: test.Host, Logger: config.Logger, Share: config.Share}); err != nil {
+		return nil, limit{}, err
+	}
+	if chooser, ok := definition.(user.Chooser); ok {
+		definition = chooser.Choose()
+	}
+	return definition, limitOf(definition), nil
 }
 
 // Prepared delivers the classes that are ready or failed; each must be given
@@ -111,7 +123,7 @@ func (f *Fleet) Open(p Preparation) {
 		f.fail(p)
 		return
 	}
-	p.class.state = stateOpen
+	p.class.state, p.class.limit = stateOpen, p.limit
 	for i, m := range f.members {
 		m.loop.Post(func() {
 			group, err := m.roster.Open(p.name, p.definition)

@@ -183,3 +183,23 @@ func blocking(name string, d *ledger) user.Class {
 	d.books = newBooks()
 	return user.Class{Name: name, New: func() user.Definition { return clerks{d} }}
 }
+
+// undecided is the class of a ledger whose option says which kind of users it
+// has.
+type undecided struct{ *ledger }
+
+func (d undecided) Choose() user.Definition {
+	switch d.text {
+	case "event":
+		return scribes{d.ledger}
+	case "blocking":
+		return clerks{d.ledger}
+	default:
+		return d.ledger
+	}
+}
+
+func choosing(name string, d *ledger) user.Class {
+	d.books = newBooks()
+	return user.Class{Name: name, New: func() user.Definition { return undecided{d} }}
+}

@@ -24,6 +24,7 @@ type Config struct {
 	Loops   int // event loops; 0: one for each core the process may use
 	Classes []user.Class
 	Logger  *slog.Logger
+	Share   user.Share // of what the processes of one command have in common
 	// Exception takes errors of user classes, those of their options and
 	// names included. It is called from loops, users' goroutines and the
 	// owner's, and must not block.
@@ -176,7 +177,7 @@ func (f *Fleet) move() {
 	open := make(map[string]int, len(f.wanted))
 	for name, count := range f.wanted {
 		if class := f.classes[name]; class != nil && class.state == stateOpen {
-			open[name] = count
+			open[name] = f.within(name, class, count)
 		}
 	}
 	window, grace := f.window, f.grace // the next Apply may come before the loops have read them

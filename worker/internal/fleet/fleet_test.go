@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +150,29 @@ func TestBeginAgain(t *testing.T) {
 	h.counts(nil)
 }
 
+// A class may have users of either kind, as its options say.
+func TestOptionsChooseTheKind(t *testing.T) {
+	for kind, binds := range map[string]int32{"event": 2, "blocking": 0} { // one for each loop
+		t.Run(kind, func(t *testing.T) {
+			var bound atomic.Int32
+			d := &ledger{every: time.Millisecond, bind: func(user.Scope) { bound.Add(1) }}
+			h := launch(t, slog.DiscardHandler, choosing("C", d))
+			h.Begin(fleet.Test{Read: func(options *user.OptionSet) error { return options.Lookup("text").Set(kind) }})
+			h.Apply(map[string]int{"C": 4}, 0, time.Second)
+			h.settled()
+			h.counts(map[string]int{"C": 4})
+			h.Clear(time.Hour)
+			h.until("nobody is left", h.Empty)
+			h.everySample()
+			h.close()
+			d.books.compare(t, &h.report)
+			if got := bound.Load(); got != binds {
+				t.Errorf("bound to %d loops, want %d", got, binds)
+			}
+		})
+	}
+}
+
 // A class that cannot run is shown once, by its name, and holds up no other.
 func TestClassesThatCannotRun(t *testing.T) {
 	bad := func(d *ledger) user.Class { return events("Bad", d) }
@@ -165,6 +189,7 @@ func TestClassesThatCannotRun(t *testing.T) {
 		{name: "new panics", class: user.Class{Name: "Bad", New: func() user.Definition { panic("oh") }}, shown: "Bad cannot run: panic: oh"},
 		{name: "new gives nothing", class: user.Class{Name: "Bad", New: func() user.Definition { return nil }}, shown: "Bad cannot run: panic: "},
 		{name: "bind panics", class: bad(&ledger{bind: func(user.Scope) { panic("oh") }}), shown: "Bad cannot run: class Bad: Bind panicked: oh"},
+		{name: "choice of no kind", class: choosing("Bad", &ledger{}), shown: "its definition *fleet_test.ledger is neither a user.EventDefinition nor"},
 		{name: "no kind", class: user.Class{Name: "Bad", New: func() user.Definition { return &ledger{} }}, shown: "neither a user.EventDefinition nor"},
 	}
 	for _, test := range cases {

@@ -99,6 +99,19 @@ func (c *conversation) tick(span time.Duration, alive bool) []session.Effect {
 	return all
 }
 
+// retry is tick with a transport that makes a new connection when asked.
+func (c *conversation) retry(span time.Duration) []session.Effect {
+	var all []session.Effect
+	for end := c.now + span; c.now < end; {
+		got := c.tick(50*ms, true)
+		if count(got, session.Reconnect) > 0 {
+			got = append(got, c.outage(200*ms, false)...)
+		}
+		all = append(all, got...)
+	}
+	return all
+}
+
 // outage ends the connection and brings a new one after that time.
 func (c *conversation) outage(span time.Duration, refused bool) []session.Effect {
 	c.Down(c.now)

@@ -216,7 +216,7 @@ func TestLateCounts(t *testing.T) {
 		{"long outage", func(c *conversation) { c.outage(60*s, false) }, session.SendLate},
 		{"long outage, then refused", func(c *conversation) { c.outage(60*s, false); c.outage(s, true) }, session.DropStats},
 		{"deaf from one moment to the next", func(c *conversation) { c.tick(11*s, true) }, session.SendLate},
-		{"unknown after a short outage", func(c *conversation) { c.outage(5*s, false); c.tick(11*s, true) }, session.DropStats},
+		{"unknown after a short outage", func(c *conversation) { c.outage(5*s, false); c.retry(13 * s) }, session.DropStats},
 	}
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
@@ -229,4 +229,30 @@ func TestLateCounts(t *testing.T) {
 			c.effects(c.outage(s, false), session.SendLate, session.SendReady)
 		})
 	}
+}
+
+// The first heartbeat after an outage stays alone until it is answered: a
+// master that still holds the dead connection could not read a second.
+func TestResumeTriesAgain(t *testing.T) {
+	c := joined(t).in(session.Running)
+	c.outage(s, false)
+	if got := without(c.tick(1450*ms, true), session.CollectStats); len(got) != 0 {
+		t.Fatalf("said %v before the first heartbeat was answered", names(got))
+	}
+	c.effects(without(c.tick(50*ms, true), session.CollectStats), session.Reconnect)
+	c.effects(c.outage(200*ms, false), session.SendHeartbeat, session.CollectStats)
+	c.Message(c.now, proto.Heartbeat{})
+	if got := c.talk(5 * s); count(got, session.SendHeartbeat) < 4 || count(got, session.Reconnect) != 0 {
+		t.Errorf("after the answer: %v", names(got))
+	}
+	c.state(session.Running)
+}
+
+// Attempts to be heard do not hide how long the master has been missing the
+// worker.
+func TestOutageGoesOnUntilHeard(t *testing.T) {
+	c := joined(t).in(session.Running)
+	c.outage(40*s, false)
+	c.tick(3*s, true)
+	c.effects(c.outage(17*s, false), session.EndUsers)
 }

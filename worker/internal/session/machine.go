@@ -16,9 +16,10 @@ type Times struct {
 	Stats     time.Duration // between reports; 3 s
 	Logs      time.Duration // between log reports; 10 s
 	Ack       time.Duration // for the answer to client_ready, then Reconnect; 10 s
+	Resume    time.Duration // for the answer to the first heartbeat after an outage, then Reconnect; 1.5 s
 	Unknown   time.Duration // heartbeats unanswered on a live link mean Forgotten; 10 s
 	Deleted   time.Duration // an outage after which masters have deleted a worker; 60 s
-	Silence   time.Duration // without a word on a live link, then ExitSilent; 60 s
+	Silence   time.Duration // without an answered heartbeat on a live link, then ExitSilent; 60 s
 }
 
 func (t Times) normalised() Times {
@@ -31,6 +32,7 @@ func (t Times) normalised() Times {
 	set(&t.Stats, 3*time.Second)
 	set(&t.Logs, 10*time.Second)
 	set(&t.Ack, 10*time.Second)
+	set(&t.Resume, 1500*time.Millisecond)
 	set(&t.Unknown, 10*time.Second)
 	set(&t.Deleted, time.Minute)
 	set(&t.Silence, time.Minute)
@@ -68,9 +70,13 @@ type Machine struct {
 	echoes, modern bool
 
 	ackDue                             time.Duration // 0: none awaited
-	lastWord, downSince, upSince       time.Duration
+	lastWord, lastEcho                 time.Duration
+	downSince                          time.Duration // without a connection
+	missedSince                        time.Duration // by the master, if it is still the same
+	unheardSince                       time.Duration // first connection without a sign that the master knows the worker
+	resumeDue                          time.Duration // 0: no answer to a first heartbeat awaited
 	nextHeartbeat, nextStats, nextLogs time.Duration
-	everUp, deafWarned                 bool
+	everUp, unheard, deafWarned        bool
 }
 
 // New returns a machine in state Ready without a connection.
@@ -83,6 +89,9 @@ func (m *Machine) State() State { return m.state }
 
 // Target is the last accepted spawn.
 func (m *Machine) Target() proto.Spawn { return m.target }
+
+// Echoes says whether the master answers heartbeats, as far as is known.
+func (m *Machine) Echoes() bool { return m.echoes }
 
 // Index is the worker's number from the master's last ack, from 0.
 func (m *Machine) Index() int { return m.index }
@@ -99,6 +108,11 @@ func (m *Machine) counted() bool {
 	return m.connected && m.registered && (m.known || m.ackDue == 0 && !m.echoes)
 }
 
+// recognised notes that the master has shown that it knows this worker.
+func (m *Machine) recognised() {
+	m.known, m.unheard, m.resumeDue = true, false, 0
+}
+
 // Up says that the transport has a new connection. refused: at least one
 // attempt since the last one was refused, so the master's process was gone
 // and its successor knows no worker. Without that sign a connection that
@@ -108,11 +122,14 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 	if m.state == Left {
 		return nil
 	}
-	outage := now - m.downSince
-	m.connected, m.registered, m.known, m.ackDue, m.upSince = true, false, false, 0, now
+	m.connected, m.registered, m.known, m.ackDue, m.resumeDue = true, false, false, 0, 0
+	if !m.unheard {
+		m.unheard, m.unheardSince = true, now
+	}
 	again := m.everUp
 	if again {
-		m.lastWord += outage
+		m.lastWord += now - m.downSince
+		m.lastEcho += now - m.downSince
 	} else {
 		m.everUp, m.lastWord = true, now
 	}
@@ -129,10 +146,13 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 	case Rejoining:
 		return nil // client_ready comes first, once the users have ended
 	}
-	if refused || outage >= m.times.Deleted {
+	if refused || now-m.missedSince >= m.times.Deleted {
 		return m.Step(now, Forgotten)
 	}
 	m.registered = true
+	if m.echoes {
+		m.resumeDue = now + m.times.Resume
+	}
 	m.nextHeartbeat = now + m.times.Heartbeat
 	return []Effect{SendHeartbeat, CollectStats}
 }
@@ -140,7 +160,10 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 // Down says that the connection is gone, and since when the master's host has
 // been silent: from then on the master has been missing this worker.
 func (m *Machine) Down(since time.Duration) {
-	m.connected, m.registered, m.known, m.ackDue = false, false, false, 0
+	if m.counted() {
+		m.missedSince = since
+	}
+	m.connected, m.registered, m.known, m.ackDue, m.resumeDue = false, false, false, 0, 0
 	m.downSince = since
 }
 
@@ -207,23 +230,27 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 	if m.state == Left {
 		return nil
 	}
-	m.lastWord, m.deafWarned = now, false
+	m.lastWord = now
 	switch message := message.(type) {
 	case proto.Ack:
 		// The master's clock may have gone back with a restart: what it says
 		// after an ack is new, whatever its timestamp.
-		m.index, m.mark, m.ackDue, m.known, m.successor = message.Index, 0, 0, true, false
+		m.index, m.mark, m.ackDue, m.successor = message.Index, 0, 0, false
+		m.recognised()
 		m.nextHeartbeat, m.nextStats = now+m.times.Heartbeat, now+m.times.Stats
 		if m.connected && m.registered {
 			return []Effect{SendHeartbeat}
 		}
 	case proto.Heartbeat:
-		m.echoes, m.known = true, true
+		m.echoes = true
+		m.recognised()
+		m.lastEcho, m.deafWarned = now, false
 	case proto.SpawningComplete:
-		m.modern, m.known = true, true
+		m.modern = true
+		m.recognised()
 		return []Effect{ResetStats}
 	case proto.Spawn:
-		m.known = true
+		m.recognised()
 		return m.spawn(now, message)
 	case proto.Stop:
 		return m.stop(now)
@@ -237,7 +264,8 @@ func (m *Machine) Message(now time.Duration, message proto.Message) []Effect {
 
 // stop takes the master's stop, which also ends a test that has not begun.
 func (m *Machine) stop(now time.Duration) []Effect {
-	m.known, m.kept = true, nil
+	m.recognised()
+	m.kept = nil
 	if m.state == Ready && m.ackDue != 0 {
 		// The answer is on its way already: the master takes client_ready for
 		// a worker without users.
@@ -292,10 +320,13 @@ func (m *Machine) Tick(now time.Duration, alive bool) []Effect {
 		// and swallows what comes under it.
 		return append(effects, m.reconnect(now)...)
 	}
-	if m.registered && now >= m.nextHeartbeat {
-		m.nextHeartbeat = now + m.times.Heartbeat
-		effects = append(effects, SendHeartbeat)
+	if m.resumeDue != 0 && now >= m.resumeDue {
+		if given := m.silence(now, alive); len(given) > 0 {
+			return append(effects, given...)
+		}
+		return append(effects, m.reconnect(now)...) // it may be the same here
 	}
+	effects = append(effects, m.Beat(now)...)
 	if m.modern && m.Joined() && now >= m.nextLogs {
 		m.nextLogs = now + m.times.Logs
 		effects = append(effects, SendLogs)
@@ -303,22 +334,41 @@ func (m *Machine) Tick(now time.Duration, alive bool) []Effect {
 	return append(effects, m.silence(now, alive)...)
 }
 
+// Beat is the heartbeat alone, for an owner that is busy for so long that the
+// next Tick would be late.
+//
+// A connection whose first message is not answered yet carries no second one:
+// if the master's socket still holds the identity for a dead connection, it
+// takes the first message for another identity and cannot read the rest, and
+// old masters then count once more what they got last from anybody.
+func (m *Machine) Beat(now time.Duration) []Effect {
+	if !m.counted() || m.state == Left || now < m.nextHeartbeat {
+		return nil
+	}
+	m.nextHeartbeat = now + m.times.Heartbeat
+	return []Effect{SendHeartbeat}
+}
+
 func (m *Machine) silence(now time.Duration, alive bool) []Effect {
 	if !m.echoes || !alive {
 		return nil
 	}
-	quiet := now - m.lastWord
 	switch {
-	case quiet >= m.times.Silence:
-		// Also when client_ready after client_ready stays unanswered.
+	case now-m.lastEcho >= m.times.Silence:
+		// Also when client_ready after client_ready stays unanswered, or when
+		// they are but no heartbeat is: then nothing keeps the worker in the
+		// master's books.
 		m.state = Left
 		return []Effect{ExitSilent}
-	case min(quiet, now-m.upSince) >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
+	case now-max(m.lastWord, m.unheardSince) >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
+		// Once, until a heartbeat is answered: a second client_ready on one
+		// connection would give the worker a double share.
 		m.deafWarned = true
 		// A master that knew this worker on this very connection has given it
 		// up. One that never did since a short outage has not had the time to:
 		// it is another.
 		m.successor = m.successor || !m.known
+		m.resumeDue = 0 // the answer to client_ready will tell
 		return m.Step(now, Forgotten)
 	}
 	return nil

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -26,6 +24,7 @@ type Dealer struct {
 	heard   atomic.Pointer[time.Time] // when the peer was last heard
 	// delivered counts the messages of this connection that have arrived.
 	delivered atomic.Uint64
+	hasty     atomic.Bool
 }
 
 // New checks the configuration and returns a Dealer that does nothing until
@@ -61,11 +60,13 @@ func (d *Dealer) Run(ctx context.Context) error {
 		connection, err := connect(ctx, d.config)
 		switch {
 		case err == nil:
-			lasted, held := d.use(ctx, connection)
+			lasted, err := d.use(ctx, connection)
 			if lasted {
 				pauses.reset()
 			}
-			d.holdOff(ctx, held)
+			if connection.mayBeHeld() && (!d.hasty.Load() || errors.Is(err, ErrSilent)) {
+				d.holdOff(ctx)
+			}
 			pause = max(pauses.pause(), minPause)
 		case ctx.Err() == nil:
 			d.config.OnDialError(err)
@@ -79,37 +80,9 @@ func (d *Dealer) Run(ctx context.Context) error {
 	return nil
 }
 
-// probeInterval is the time between two looks at whether the master is gone.
-const probeInterval = 250 * time.Millisecond
-
-// holdOff waits until the master has dropped a connection that it may still
-// hold. Under the same identity it would swallow the first message of the next
-// one, take it for an identity, and understand none of those that follow; some
-// releases even count the report before them again. Meanwhile it looks whether
-// the master's process is there at all: with it, the connection is gone.
-func (d *Dealer) holdOff(ctx context.Context, until time.Time) {
-	if !time.Now().Before(until) {
-		return
-	}
-	d.report.holding(time.Until(until))
-	dialer := net.Dialer{Timeout: d.config.DialTimeout}
-	for ctx.Err() == nil && time.Now().Before(until) {
-		probe, err := dialer.DialContext(ctx, "tcp", d.config.Address)
-		if err == nil {
-			_ = probe.Close() // a TCP connection without a word is nothing to a ROUTER
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			d.config.OnDialError(err)
-			return
-		}
-		sleep(ctx, min(probeInterval, time.Until(until)))
-	}
-}
-
-// use sends and receives on a new connection until it ends. It tells whether
-// it lasted long enough to count as healthy, and until when the peer may hold
-// it.
-func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool, held time.Time) {
+// use sends and receives on a new connection until it ends, and says why it
+// did. It tells whether it lasted long enough to count as healthy.
+func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool, end error) {
 	// A request that came while there was no connection is fulfilled.
 	select {
 	case <-d.resets:
@@ -120,13 +93,13 @@ func (d *Dealer) use(ctx context.Context, connection *link) (lasted bool, held t
 	d.delivered.Store(0)
 	epoch := d.outbox.begin()
 	d.report.up(epoch)
-	d.events <- Event{Kind: Up, Epoch: epoch}
+	d.events <- Event{Kind: Up, Epoch: epoch, Peer: connection.peer()}
 	err := connection.serve(ctx, d, epoch)
 	d.outbox.drop()
 	lasted = time.Since(start) >= d.config.healthyAfter()
 	d.report.down(err, lasted)
 	d.events <- Event{Kind: Down, Epoch: epoch, Err: err, Delivered: d.delivered.Load(), Quiet: d.Quiet()}
-	return lasted, connection.heldUntil(d.config, err)
+	return lasted, err
 }
 
 // Events returns the channel on which the Dealer tells what happens. The
@@ -176,6 +149,14 @@ func (d *Dealer) hear() {
 	now := time.Now()
 	d.heard.Store(&now)
 }
+
+// Hasty says whether to dial again at once after a RST, although that may have
+// come from a firewall between the two, and the master may hold the connection
+// still. The default is to wait until the master has dropped it, PingTTL after
+// the last sign of life. A consumer that finds out by itself whether it is
+// heard, and sends no second message before, is better off in haste. Safe from
+// any goroutine.
+func (d *Dealer) Hasty(hasty bool) { d.hasty.Store(hasty) }
 
 // Reset drops the connection, waits long enough for the master to notice, and
 // dials again. What is queued is lost. The reason appears in the log and in

@@ -36,6 +36,8 @@ type Event struct {
 	Epoch uint64 // number of the connection, from 1
 	Err   error  // Down only
 	Data  []byte // Message only; empty for an empty message
+	// Peer, of Up only, is the IP address that the name led to.
+	Peer string
 	// Delivered, of Down only, is how many of the connection's messages reached
 	// the peer for certain. Of those after it the ones may have, too, whose
 	// proof was on its way back.

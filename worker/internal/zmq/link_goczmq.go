@@ -34,6 +34,7 @@ type link struct {
 	bell, rope *goczmq.Sock
 	waiter     *goczmq.Poller // dealer and bell
 	window     sendWindow
+	address    string // of the master, without the port
 }
 
 // connect finds out with a connection of its own whether a ROUTER is there,
@@ -62,7 +63,10 @@ func connect(ctx context.Context, config Config) (*link, error) {
 
 // newLink makes the sockets and starts to connect.
 func newLink(config Config, address *net.TCPAddr) (*link, error) {
-	l := &link{window: sendWindow{limit: config.QueueMessages, span: config.PingInterval + config.ReadTimeout}}
+	l := &link{
+		window:  sendWindow{limit: config.QueueMessages, span: config.PingInterval + config.ReadTimeout},
+		address: address.IP.String(),
+	}
 	err := l.open(config, address)
 	if err != nil {
 		l.destroy()
@@ -185,8 +189,13 @@ func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	return err
 }
 
-// heldUntil is for the build that sees how a connection ended.
-func (l *link) heldUntil(Config, error) time.Time { return time.Time{} }
+// mayBeHeld tells, once serve has returned, whether the peer may know nothing
+// of the connection's end. libzmq does not say how that came, and most come
+// from the peer.
+func (l *link) mayBeHeld() bool { return false }
+
+// peer is the address of the other side, without the port.
+func (l *link) peer() string { return l.address }
 
 // ringer is the goroutine that wakes the owner: inside libzmq by the rope, and
 // in a select by rung.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -17,10 +18,9 @@ import (
 const Name = "zmtp"
 
 const (
-	batchBytes = 64 << 10               // messages coalesced into one Write
-	keepBuffer = 1 << 20                // a longer write buffer is given back after use
-	pongQueue  = 16                     // answers to PINGs that wait for the writer
-	heldMargin = 300 * time.Millisecond // for a PING's way, and the master's look at its timers
+	batchBytes = 64 << 10 // messages coalesced into one Write
+	keepBuffer = 1 << 20  // a longer write buffer is given back after use
+	pongQueue  = 16       // answers to PINGs that wait for the writer
 )
 
 // link is one connection after its handshake. Three goroutines share it: the
@@ -34,10 +34,7 @@ type link struct {
 	// written counts the messages of this connection up to and with the last
 	// Write that was begun. The writer counts, the reader checks answers by it.
 	written atomic.Uint64
-	// For heldUntil, once both goroutines have ended: whether the peer closed
-	// its side, and when the last PING was written.
-	parted   bool
-	lastPing time.Time
+	parted  bool // the peer closed its side; for mayBeHeld, once the reader has ended
 }
 
 // connect dials the master and shakes hands.
@@ -99,16 +96,13 @@ func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	return err
 }
 
-// heldUntil is the time until which the peer may keep this connection after
-// its end, for want of a word about it; zero if it does not. A peer that closed
-// its side does not. One that fell silent has dropped the connection before,
-// see Config.PingTTL. But a RST may come from between the two.
-func (l *link) heldUntil(config Config, end error) time.Time {
-	if l.parted || errors.Is(end, ErrSilent) {
-		return time.Time{}
-	}
-	return l.lastPing.Add(config.PingTTL + heldMargin)
-}
+// mayBeHeld tells, once serve has returned, whether the peer may know nothing
+// of the connection's end: it closed its side, or a RST came, but RSTs may also
+// come from between the two.
+func (l *link) mayBeHeld() bool { return !l.parted }
+
+// peer is the address of the other side, without the port.
+func (l *link) peer() string { return l.conn.RemoteAddr().(*net.TCPAddr).IP.String() }
 
 // read hands messages to the consumer until the connection ends.
 func (l *link) read(d *Dealer, epoch uint64) error {
@@ -196,7 +190,6 @@ func (l *link) write(d *Dealer) error {
 	defer ticker.Stop()
 	buffer = appendPing(buffer, d.config.PingTTL, 0)
 	for {
-		l.lastPing = time.Now()
 		if _, err := l.conn.Write(buffer); err != nil {
 			return fmt.Errorf("write to the master: %w", err)
 		}

@@ -70,8 +70,8 @@ func TestCuts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dealer := run(t, zmq.Config{
 				Address: relay.address, BackoffMax: 200 * time.Millisecond,
-				PingInterval: shortPing, PingTTL: shortTTL, // after a RST, the pause until the peer has noticed
 			})
+			dealer.Hasty(true) // the proxy cuts both sides
 			var goroutines, descriptors int
 			for cut := range 20 {
 				up := dealer.next(zmq.Up)
