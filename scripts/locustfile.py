@@ -96,6 +96,11 @@ def add_arguments(parser, **_):
         help="target such as http://10.0.0.2:8080 or https://user:password@example.org/base; empty: the test's host",
     )
     parser.add_argument(
+        "--http-client",
+        type=str, default="auto", choices=["auto", "engine", "fasthttp"],
+        help="engine: event loops, for plain http; fasthttp: a goroutine per user; auto: engine, but fasthttp for https and for requests of more than 1 MiB",
+    )
+    parser.add_argument(
         "--http-method",
         type=str, default="GET",
         help="request method",

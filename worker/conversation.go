@@ -89,7 +89,6 @@ func (w *Worker) performOne(effect session.Effect) {
 	case session.SendStopped:
 		w.send(proto.ClientStopped{})
 	case session.SendQuit:
-		w.sendExceptions()
 		w.send(proto.WorkerQuit{})
 	case session.SendStats:
 		w.sendStats()
@@ -176,6 +175,7 @@ func (w *Worker) fleetChanged() {
 // emptied ends the test: every user is gone and every sample is here.
 func (w *Worker) emptied() {
 	w.clearing = clearing{}
+	w.forwardExceptions() // before client_stopped, after which the test is over
 	w.config.OnResult(w.result())
 	w.perform(w.machine.Step(w.now(), session.Emptied))
 }

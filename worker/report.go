@@ -18,13 +18,6 @@ type test struct {
 	resetStats bool
 }
 
-// exception is an error of a user class on its way to the master.
-type exception struct{ message, traceback string }
-
-// exceptionsPerTick bounds what a broken class sends: at 20 ticks a second,
-// 200 messages.
-const exceptionsPerTick = 10
-
 // beginTest clears the statistics and prepares the classes. The spawn's
 // timestamp tells the master's clock; every time in the statistics is shifted
 // to it, because the master compares them with its own.
@@ -64,6 +57,9 @@ func (w *Worker) collect() {
 
 func (w *Worker) received(part fleet.Part) {
 	for _, block := range part.Blocks {
+		if w.discarding > 0 {
+			break
+		}
 		w.unsent.Add(block)
 		w.beat()
 		w.total.Add(block)
@@ -75,11 +71,13 @@ func (w *Worker) received(part fleet.Part) {
 	}
 	w.collecting = false
 	switch {
+	case w.discarding > 0:
+		w.discarding--
+		w.collect()
 	case w.clearing.final:
 		w.emptied()
 	case w.machine.Joined():
 		w.sendStats()
-		w.sendExceptions()
 	}
 }
 
@@ -186,29 +184,18 @@ func (w *Worker) resetStats() {
 		w.flight.forget()
 		w.total.Reset()
 		w.test.start = w.now()
+		w.discard()
 	}
 }
 
-// queueException takes an error of a user class from any goroutine. When a
-// class fails faster than the master is told, the rest is left out: the first
-// ones say it.
-func (w *Worker) queueException(message, traceback string) {
-	select {
-	case w.exceptions <- exception{message, traceback}:
-	default:
+// discard throws away what the loops have counted so far: the parts of a
+// collection under way and those of one that begins now.
+func (w *Worker) discard() {
+	w.discarding = 1
+	if w.collecting {
+		w.discarding++
 	}
-}
-
-func (w *Worker) sendExceptions() {
-	for range exceptionsPerTick {
-		select {
-		case e := <-w.exceptions:
-			w.config.Logger.Error("exception in a user class", "error", e.message)
-			w.send(proto.Exception{Message: e.message, Traceback: e.traceback})
-		default:
-			return
-		}
-	}
+	w.collect()
 }
 
 func (w *Worker) sendLogs() {

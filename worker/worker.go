@@ -113,7 +113,7 @@ type Worker struct {
 	fleet      *fleet.Fleet
 	machine    *session.Machine
 	sampler    *host.Sampler
-	exceptions chan exception
+	exceptions *exceptions
 	refused    chan struct{}
 	custom     chan proto.WorkerCustom
 
@@ -126,6 +126,7 @@ type Worker struct {
 	test       test
 	goal       goal
 	collecting bool // a collection is under way
+	discarding int  // collections whose samples are thrown away
 	logsSent   uint64
 	clearing   clearing
 	left       bool
@@ -140,10 +141,10 @@ func New(config Config) (*Worker, error) {
 	}
 	w := &Worker{
 		config: config, machine: session.New(session.Times{}),
-		exceptions: make(chan exception, 100), refused: make(chan struct{}, 1),
+		exceptions: newExceptions(), refused: make(chan struct{}, 1),
 		custom: make(chan proto.WorkerCustom, customLimit),
 	}
-	if w.sampler, err = host.New(""); err != nil {
+	if w.sampler, err = host.New("", config.Loops); err != nil {
 		return nil, fmt.Errorf("reading this process's CPU and memory use: %w", err)
 	}
 	w.dealer, err = zmq.New(zmq.Config{
@@ -154,7 +155,7 @@ func New(config Config) (*Worker, error) {
 		return nil, err
 	}
 	w.fleet, err = fleet.New(fleet.Config{
-		Loops: config.Loops, Classes: config.Classes, Logger: config.Logger, Share: config.Share, Exception: w.queueException,
+		Loops: config.Loops, Classes: config.Classes, Logger: config.Logger, Share: config.Share, Exception: w.exceptions.queue,
 	})
 	if err != nil {
 		return nil, err
@@ -247,6 +248,7 @@ func (w *Worker) tick() {
 		w.clearing.abandoned = true
 	}
 	w.perform(w.machine.Tick(now, w.alive()))
+	w.forwardExceptions()
 	w.fleetChanged()
 }
 

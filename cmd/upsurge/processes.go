@@ -11,17 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"upsurge/worker/user"
 )
 
 // processVariable tells a child its number, from 1, and of how many: "3/8".
 const processVariable = "UPSURGE_PROCESS"
-
-// processStopTimeout is how long children may take to leave; a worker is done
-// well before.
-const processStopTimeout = 30 * time.Second
 
 // processCount reads --processes.
 func processCount(text string) (int, error) {
@@ -54,7 +49,8 @@ func processShare() (share user.Share, child bool) {
 // runProcesses starts that many copies of this process and waits for all of
 // them. When ctx ends they are asked to end; when one fails, the others go on,
 // as one worker's fault must not end the test of the rest, and the worst exit
-// code is the parent's.
+// code is the parent's. It waits for as long as they take: each bounds its own
+// end by the stop timeout, which only the master knows.
 func runProcesses(ctx context.Context, count int, logger *slog.Logger) error {
 	// A child's signal at its parent's death comes when the thread ends that
 	// started it, so that thread has to stay.
@@ -71,13 +67,18 @@ func runProcesses(ctx context.Context, count int, logger *slog.Logger) error {
 		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", processVariable, index, count))
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
-		child.WaitDelay = processStopTimeout
 		child.SysProcAttr = childAttributes()
 		if err := child.Start(); err != nil {
 			logger.Error("a worker process was not started", "process", index, "error", err)
 			ended <- err
 		} else {
-			go func() { ended <- child.Wait() }()
+			go func() {
+				err := child.Wait()
+				if err != nil && ctx.Err() == nil {
+					logger.Error("a worker process ended; the others go on", "process", index, "pid", child.Process.Pid, "error", err)
+				}
+				ended <- err
+			}()
 		}
 		started++
 	}

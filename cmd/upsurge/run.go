@@ -5,10 +5,8 @@ import (
 	"errors"
 	"math"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,7 +84,7 @@ func (f *runFlags) declare(set *pflag.FlagSet, class user.Class) {
 	set.StringVarP(&f.users, "users", "u", fromEnvironment("1", "LOCUST_USERS"), "users to run (env LOCUST_USERS)")
 	set.StringVarP(&f.spawnRate, "spawn-rate", "r", fromEnvironment("1", "LOCUST_SPAWN_RATE"), "users to start in a second (env LOCUST_SPAWN_RATE)")
 	set.StringVarP(&f.runTime, "run-time", "t", fromEnvironment("", "LOCUST_RUN_TIME"), "stop after this time, such as 90s or 1h30m; default: until Ctrl-C (env LOCUST_RUN_TIME)")
-	set.StringVarP(&f.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end, at least 1s")
+	set.StringVarP(&f.stopTimeout, "stop-timeout", "s", fromEnvironment("0s", "LOCUST_STOP_TIMEOUT"), "time for work in flight at the end; it gets 1s in any case")
 	set.IntVar(&f.loops, "loops", 0, "event loops; 0: one for each core")
 	set.StringVar(&f.jsonFile, "json-file", "", "write the result to this file")
 	set.BoolVar(&f.quiet, "quiet", false, "no progress, only the summary")
@@ -169,7 +167,7 @@ func (f *runFlags) run(command *cobra.Command, class user.Class, set *pflag.Flag
 		return err
 	}
 	defer closeLog() //nolint:errcheck // nothing is left that could be told of it
-	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(command.Context(), logger)
 	defer stop()
 	config.Logger = logger
 	view := newLiveView(os.Stderr, f.quiet)

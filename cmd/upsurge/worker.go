@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +72,7 @@ func checkClassNames(_ *cobra.Command, arguments []string) error {
 func (f *workerFlags) config() (worker.Config, int, error) {
 	port, err := strconv.Atoi(f.masterPort)
 	if err != nil || port < 1 || port > 65535 {
-		return worker.Config{}, 0, usageError("--master-port=%s: want a number from 1 to 65535", f.masterPort)
+		return worker.Config{}, 0, usageError("--master-port=%s (or its environment variable): want a number from 1 to 65535", f.masterPort)
 	}
 	processes, err := processCount(f.processes)
 	if err != nil {
@@ -83,6 +80,11 @@ func (f *workerFlags) config() (worker.Config, int, error) {
 	}
 	if f.loops < 0 {
 		return worker.Config{}, 0, usageError("--loops=%d: want 0 or more", f.loops)
+	}
+	if f.jsonFile != "" {
+		if err := result.CheckPath(f.jsonFile); err != nil {
+			return worker.Config{}, 0, usageError("--json-file: %w", err)
+		}
 	}
 	if strings.TrimSpace(f.masterHost) == "" {
 		return worker.Config{}, 0, usageError("--master-host is empty: want a name or an address")
@@ -101,7 +103,7 @@ func (f *workerFlags) run(command *cobra.Command) error {
 		return err
 	}
 	defer closeLog() //nolint:errcheck // nothing is left that could be told of it
-	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(command.Context(), logger)
 	defer stop()
 	share, child := processShare()
 	if processes > 1 && !child {

@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// The allocator gives 192 bytes for anything above 176: one byte more than the
+// The allocator gives 144 bytes for anything above 128: one byte more than the
 // limit costs 16 MB at a million users.
 func TestSizeOfAUser(t *testing.T) {
-	if size := unsafe.Sizeof(holder{}); size > 192 {
-		t.Errorf("a holder has %d bytes, want 192 or less", size)
+	if size := unsafe.Sizeof(holder{}); size > 128 {
+		t.Errorf("a holder has %d bytes, want 128 or less", size)
 	}
 }

@@ -82,12 +82,11 @@ func (s *source) wait() time.Duration {
 // that could be spared: a test pins its size.
 type holder struct {
 	connection engine.Conn
-	timer      engine.Timer // the wait before a reconnect
 	source     *source
 	// since is when the user began what it waits for: the connect, or the
 	// next receive; during the wait between two receives it lies ahead.
 	since   time.Duration
-	matched int // bytes of the expected payload that have come
+	matched uint32 // bytes of the expected payload that have come
 	joined  bool
 	leaving bool // said goodbye, and reads what the server sent before it heard
 	place   tcp.Place
@@ -131,14 +130,15 @@ func (h *holder) OnData(_ *engine.Conn, data []byte) {
 		return
 	}
 	for rest := data; len(rest) > 0; {
-		n := min(len(rest), len(s.expect)-h.matched)
-		if string(rest[:n]) != string(s.expect[h.matched:h.matched+n]) {
+		matched := int(h.matched)
+		n := min(len(rest), len(s.expect)-matched)
+		if string(rest[:n]) != string(s.expect[matched:matched+n]) {
 			h.wrong(rest)
 			return
 		}
-		h.matched += n
+		h.matched += uint32(n)
 		rest = rest[n:]
-		if h.matched == len(s.expect) {
+		if int(h.matched) == len(s.expect) {
 			h.matched = 0
 			h.received(len(s.expect))
 		}
@@ -189,7 +189,8 @@ func (h *holder) down() {
 	case h.leaving:
 		h.source.scope.Ended(h)
 	case h.source.reconnect:
-		h.source.scope.Loop.Schedule(&h.timer, max(h.source.wait(), tcp.LeastPause), h)
+		// The connection is closed, so there is nothing that could be in the way.
+		_ = h.source.scope.Loop.Pause(&h.connection, max(h.source.wait(), tcp.LeastPause), h)
 	}
 }
 
@@ -220,8 +221,7 @@ func (h *holder) Stop() bool {
 
 // Kill closes the connection.
 func (h *holder) Kill() {
-	h.source.scope.Loop.Cancel(&h.timer)
-	h.connection.Close()
+	h.connection.Close() // or the pause before the next dial
 	h.source.gate.Leave(h)
 	h.left()
 }

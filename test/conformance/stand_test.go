@@ -43,8 +43,8 @@ func check(t *testing.T, number int, alone bool, run func(s *stand)) {
 	if !alone {
 		t.Parallel()
 	}
-	locust.Each(t, func(t *testing.T, executable string) {
-		s := &stand{T: t, executable: executable, version: locust.Version(t, executable)}
+	locust.EachRelease(t, func(t *testing.T, executable, version string) {
+		s := &stand{T: t, executable: executable, version: version}
 		if !alone {
 			t.Parallel()
 		}

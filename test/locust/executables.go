@@ -40,12 +40,20 @@ func Executables(t testing.TB) []string {
 // named for the Locust release.
 func Each(t *testing.T, test func(t *testing.T, executable string)) {
 	t.Helper()
+	EachRelease(t, func(t *testing.T, executable, _ string) { test(t, executable) })
+}
+
+// EachRelease is Each for tests that want to know the release as well; it is
+// what Version says.
+func EachRelease(t *testing.T, test func(t *testing.T, executable, version string)) {
+	t.Helper()
 	for _, executable := range Executables(t) {
-		name := Version(t, executable)
+		version := Version(t, executable)
+		name := version
 		if name == "" {
 			name = "unversioned"
 		}
-		t.Run("locust-"+name, func(t *testing.T) { test(t, executable) })
+		t.Run("locust-"+name, func(t *testing.T) { test(t, executable, version) })
 	}
 }
 

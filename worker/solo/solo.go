@@ -51,6 +51,10 @@ var ErrSetup = errors.New("the run cannot begin")
 // before is in the result.
 var ErrException = errors.New("the user class raised an exception")
 
+// longest is the longest time in a run: sums of a few of them still are
+// durations.
+const longest = 10 * 365 * 24 * time.Hour
+
 // flightGrace is the least that work in flight gets at the end, so that the
 // target's books and ours agree.
 const flightGrace = time.Second
@@ -82,8 +86,8 @@ func (c Config) normalised() (Config, error) {
 	if c.SpawnRate < 0 || math.IsNaN(c.SpawnRate) {
 		faults = append(faults, fmt.Errorf("spawn rate %v: want more than 0", c.SpawnRate))
 	}
-	if c.RunTime < 0 || c.StopTimeout < 0 {
-		faults = append(faults, errors.New("times must not be negative"))
+	if c.RunTime < 0 || c.StopTimeout < 0 || c.RunTime > longest || c.StopTimeout > longest {
+		faults = append(faults, fmt.Errorf("run time %v, stop timeout %v: want 0 to %v", c.RunTime, c.StopTimeout, longest))
 	}
 	if c.Class.New == nil {
 		faults = append(faults, errors.New("no user class"))
@@ -121,7 +125,7 @@ func Run(ctx context.Context, config Config) (result.Result, error) {
 		return result.Result{}, err
 	}
 	r := &run{config: config, exceptions: make(chan string, 16)}
-	if r.sampler, err = host.New(""); err != nil {
+	if r.sampler, err = host.New("", config.Loops); err != nil {
 		return result.Result{}, fmt.Errorf("reading this process's CPU and memory use: %w", err)
 	}
 	r.fleet, err = fleet.New(fleet.Config{
@@ -177,7 +181,8 @@ func (r *run) begin() {
 	r.start = r.fleet.Clock().Now()
 	r.last = r.start
 	r.fleet.Begin(fleet.Test{Host: r.config.Host, Read: r.config.Read})
-	window := time.Duration(float64(r.config.Users) / r.config.SpawnRate * float64(time.Second))
+	seconds := min(float64(r.config.Users)/r.config.SpawnRate, longest.Seconds())
+	window := time.Duration(seconds * float64(time.Second))
 	r.fleet.Apply(map[string]int{r.config.Class.Name: r.config.Users}, window, flightGrace)
 }
 

@@ -143,10 +143,9 @@ func (f *Fleet) fail(p Preparation) {
 	f.signal()
 }
 
-// report shows an error of a class where the operator looks: in the worker's
-// log and among the master's exceptions.
+// report shows an error of a class where the operator looks: the owner logs
+// exceptions and passes them on to the master.
 func (f *Fleet) report(name string, err error) {
-	f.config.Logger.Error("user class cannot run", "class", name, "error", err)
 	message := fmt.Sprintf("%s cannot run: %v", name, err)
 	if errors.Is(err, user.ErrUnknownClass) {
 		message = err.Error()

@@ -51,14 +51,20 @@ type source interface {
 }
 
 // New returns a Sampler of this process. Root is where procfs is mounted, ""
-// for /proc; systems without procfs ignore it. The error says that there is
-// no procfs.
-func New(root string) (*Sampler, error) {
+// for /proc; systems without procfs ignore it. Threads is on how many threads
+// the process does its work, 0 for as many as there are cores: one event loop
+// that is busy all the time is 100 % also on a machine with many cores. The
+// error says that there is no procfs.
+func New(root string, threads int) (*Sampler, error) {
 	s, err := newSource(root)
 	if err != nil {
 		return nil, err
 	}
-	return &Sampler{counters: s, cores: usableCores}, nil
+	cores := usableCores
+	if threads > 0 {
+		cores = func() int { return min(usableCores(), threads) }
+	}
+	return &Sampler{counters: s, cores: cores}, nil
 }
 
 // usableCores is how many cores can run Go code of this process at a time.

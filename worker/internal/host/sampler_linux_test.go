@@ -113,7 +113,7 @@ func TestSample(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			proc := newFakeProc(t)
-			sampler, err := host.New(proc.root)
+			sampler, err := host.New(proc.root, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestSampleKeepsTheLastValuesWhenItFails(t *testing.T) {
 		func(f fakeProc) { _ = os.Remove(f.path("status")) },
 	} {
 		proc := newFakeProc(t)
-		sampler, err := host.New(proc.root)
+		sampler, err := host.New(proc.root, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestSampleKeepsTheLastValuesWhenItFails(t *testing.T) {
 
 func TestNewWithoutProcfs(t *testing.T) {
 	for _, root := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {
-		if _, err := host.New(root); err == nil || !strings.Contains(err.Error(), root) {
+		if _, err := host.New(root, 0); err == nil || !strings.Contains(err.Error(), root) {
 			t.Errorf("New(%q): error %v", root, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestNewWithoutProcfs(t *testing.T) {
 // A worker that has all its descriptors in sockets must still send truthful
 // heartbeats.
 func TestSampleWithoutFreeDescriptors(t *testing.T) {
-	sampler, err := host.New("")
+	sampler, err := host.New("", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

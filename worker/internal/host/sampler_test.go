@@ -13,7 +13,7 @@ import (
 // The system's own counters: no figure is known beforehand, but the relations
 // between them are.
 func TestSampleOfThisProcess(t *testing.T) {
-	sampler, err := host.New("")
+	sampler, err := host.New("", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func BenchmarkSample(b *testing.B) {
 			b.Skip(err)
 		}
 	}
-	sampler, err := host.New("")
+	sampler, err := host.New("", 0)
 	if err != nil {
 		b.Fatal(err)
 	}

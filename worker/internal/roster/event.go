@@ -10,7 +10,7 @@ import (
 type eventCrew struct {
 	group  *Group
 	source user.EventSource
-	users  []user.EventUser
+	users  stack
 	// late are the users whose Stop returned false.
 	late map[user.EventUser]struct{}
 }
@@ -18,14 +18,11 @@ type eventCrew struct {
 func (c *eventCrew) start() {
 	starter := c.source.NewUser()
 	starter.Start()
-	c.users = append(c.users, starter) // last: one that panicked is not kept
+	c.users.push(starter) // last: one that panicked is not kept
 }
 
 func (c *eventCrew) stopNewest() {
-	last := len(c.users) - 1
-	leaver := c.users[last]
-	c.users[last] = nil // or the slice would keep it alive
-	c.users = c.users[:last]
+	leaver := c.users.pop()
 	if leaver.Stop() {
 		return
 	}
@@ -53,6 +50,6 @@ func (c *eventCrew) kill() {
 	}
 }
 
-func (c *eventCrew) working() int               { return len(c.users) }
+func (c *eventCrew) working() int               { return c.users.size }
 func (c *eventCrew) leaving() int               { return len(c.late) }
 func (c *eventCrew) wait(context.Context) error { return nil }
