@@ -16,6 +16,8 @@ TAGS ?=
 FUZZTIME ?= 10s
 # BENCH chooses benchmarks by name.
 BENCH ?= .
+# BENCH_HTTP are further flags of `make bench-http`, such as -rounds 9.
+BENCH_HTTP ?=
 
 TOOLS := bin/tools
 # libczmq is a C library; everything else is built without C, and so static.
@@ -147,6 +149,11 @@ vuln: $(TOOLS)/.built ## govulncheck: known vulnerabilities in what is called
 .PHONY: bench
 bench: ## the Go benchmarks; BENCH chooses by name
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -tags '$(TAGS)' $(UNIT)
+
+.PHONY: bench-http
+bench-http: build ## CPU for an HTTP request: wrk against both clients of HttpQpsUser (needs wrk, two cores)
+	@mkdir -p bench/results
+	go run ./bench/http -upsurge $(BINARY) -output bench/results/http.json $(BENCH_HTTP)
 
 .PHONY: demo
 demo: build ## a master, a worker and a target on this machine, without a browser

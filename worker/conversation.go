@@ -24,11 +24,14 @@ const (
 	// without work in flight end at once, whatever the grace.
 	flightGrace  = time.Second
 	graceForEach = 20 * time.Microsecond
+	// longestGrace keeps sums of times from overflowing.
+	longestGrace = 10 * 365 * 24 * time.Hour
 	// quitGrace is the same after quit: the master reads for half a second more.
 	quitGrace = 350 * time.Millisecond
 	// lateLimit is how long users may outstay their end before the worker
-	// goes on without them.
-	lateLimit = 5 * time.Second
+	// goes on without them; those that wait for their peers have bounds of their
+	// own below it.
+	lateLimit = 10 * time.Second
 )
 
 // goal is a target on its way.
@@ -72,13 +75,13 @@ func (w *Worker) performOne(effect session.Effect) {
 		w.beginTest()
 	case session.ApplyTarget:
 		target := w.machine.Target()
-		w.fleet.Apply(target.UserClassesCount, spawnWindow, max(target.StopTimeout, flightGrace))
+		w.fleet.Apply(target.UserClassesCount, spawnWindow, min(max(target.StopTimeout, flightGrace), longestGrace))
 		w.goal = goal{active: true}
 	case session.StopUsers:
 		_, users := w.fleet.Counts()
-		w.clear(max(w.machine.Target().StopTimeout, flightGrace+time.Duration(users)*graceForEach))
+		w.clear(max(w.machine.Target().StopTimeout, flightGrace+time.Duration(users)*graceForEach), true)
 	case session.EndUsers:
-		w.clear(quitGrace)
+		w.clear(quitGrace, false)
 	case session.SendReady:
 		w.send(proto.ClientReady{})
 	case session.SendSpawning:
@@ -147,10 +150,11 @@ func (w *Worker) sendHeartbeat() {
 }
 
 // clear ends every user; fleetChanged notices when they are gone.
-func (w *Worker) clear(grace time.Duration) {
+func (w *Worker) clear(grace time.Duration, patient bool) {
+	grace = min(grace, longestGrace)
 	w.goal = goal{}
 	w.clearing = clearing{active: true, limit: w.now() + grace + lateLimit}
-	w.fleet.Clear(grace)
+	w.fleet.Clear(grace, patient)
 }
 
 // fleetChanged looks at what the loops have done: are the users that the
@@ -176,6 +180,9 @@ func (w *Worker) fleetChanged() {
 func (w *Worker) emptied() {
 	w.clearing = clearing{}
 	w.forwardExceptions() // before client_stopped, after which the test is over
+	if cut := w.fleet.Cut(); cut > 0 {
+		w.config.Logger.Warn("users were ended with something in flight; the target may have counted more than this worker", "users", cut)
+	}
 	w.config.OnResult(w.result())
 	w.perform(w.machine.Step(w.now(), session.Emptied))
 }

@@ -3,8 +3,8 @@
 //
 // Server and generator are pinned to a core each. Every round runs all
 // generators in turn, so that what else the machine does falls on all alike;
-// the result is each one's median over the rounds, and its ratio to wrk's. The
-// measure is the CPU time of the generator's process for each request, as the
+// the result is each one's median over the rounds, of its ratio to wrk in the
+// same round too. The measure is the CPU time of the generator's process for each request, as the
 // system accounts it, with everything that belongs to the generator included:
 // statistics, percentiles, the summary.
 package main

@@ -26,12 +26,13 @@ type report struct {
 
 // line is one generator with one number of connections.
 type line struct {
-	Connections int    `json:"connections"`
-	Generator   string `json:"generator"`
-	// Medians, and how they compare with the first generator's.
-	Median    measurement `json:"median"`
-	CPURatio  float64     `json:"cpu_ratio"`
-	RateRatio float64     `json:"rate_ratio"`
+	Connections int         `json:"connections"`
+	Generator   string      `json:"generator"`
+	Median      measurement `json:"median"`
+	// Medians of the ratios to what the first generator had in the same round:
+	// what slows the machine for a while slows both.
+	CPURatio  float64 `json:"cpu_ratio"`
+	RateRatio float64 `json:"rate_ratio"`
 	// Spread is the difference of the largest and the smallest CPU time, as a
 	// part of the median: how far to trust it.
 	Spread float64       `json:"spread"`
@@ -58,21 +59,22 @@ func (r *report) add(generator string, connections int, m measurement) {
 // finish computes what follows from the runs.
 func (r *report) finish() {
 	r.LoadAfter = loadAverage()
-	base := make(map[int]measurement)
+	base := make(map[int][]measurement)
 	for i := range r.Lines {
 		l := &r.Lines[i]
-		cpu := sorted(l.Runs, func(m measurement) float64 { return m.CPUMicros })
+		cpu := sorted(l.Runs, func(_ int, m measurement) float64 { return m.CPUMicros })
 		l.Median = measurement{
 			CPUMicros: middle(cpu),
-			Rate:      middle(sorted(l.Runs, func(m measurement) float64 { return m.Rate })),
-			Requests:  int64(middle(sorted(l.Runs, func(m measurement) float64 { return float64(m.Requests) }))),
+			Rate:      middle(sorted(l.Runs, func(_ int, m measurement) float64 { return m.Rate })),
+			Requests:  int64(middle(sorted(l.Runs, func(_ int, m measurement) float64 { return float64(m.Requests) }))),
 		}
 		l.Spread = (cpu[len(cpu)-1] - cpu[0]) / l.Median.CPUMicros
-		if _, known := base[l.Connections]; !known {
-			base[l.Connections] = l.Median
+		if base[l.Connections] == nil {
+			base[l.Connections] = l.Runs
 		}
-		l.CPURatio = l.Median.CPUMicros / base[l.Connections].CPUMicros
-		l.RateRatio = l.Median.Rate / base[l.Connections].Rate
+		first := base[l.Connections]
+		l.CPURatio = middle(sorted(l.Runs, func(round int, m measurement) float64 { return m.CPUMicros / first[round].CPUMicros }))
+		l.RateRatio = middle(sorted(l.Runs, func(round int, m measurement) float64 { return m.Rate / first[round].Rate }))
 	}
 }
 
@@ -93,10 +95,10 @@ func (r *report) save(name string) error {
 	return os.WriteFile(name, append(text, '\n'), 0o644) //nolint:gosec // a result for everyone
 }
 
-func sorted(runs []measurement, value func(measurement) float64) []float64 {
+func sorted(runs []measurement, value func(round int, m measurement) float64) []float64 {
 	values := make([]float64, 0, len(runs))
-	for _, m := range runs {
-		values = append(values, value(m))
+	for round, m := range runs {
+		values = append(values, value(round, m))
 	}
 	slices.Sort(values)
 	return values

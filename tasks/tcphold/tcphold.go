@@ -5,7 +5,9 @@ package tcphold
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"upsurge/tasks/internal/tcp"
@@ -93,7 +95,7 @@ type holder struct {
 }
 
 var (
-	_ user.EventUser = (*holder)(nil)
+	_ user.Lingerer  = (*holder)(nil)
 	_ engine.Handler = (*holder)(nil)
 	_ engine.Expirer = (*holder)(nil)
 	_ tcp.Waiter     = (*holder)(nil)
@@ -167,6 +169,9 @@ func (h *holder) wrong(rest []byte) {
 
 func (h *holder) OnClose(_ *engine.Conn, err error) {
 	if h.leaving {
+		if !errors.Is(err, io.EOF) {
+			h.source.scope.CutOff() // the server's last pushes may have been lost
+		}
 		h.left()
 		h.source.scope.Ended(h)
 		return
@@ -203,8 +208,9 @@ func (h *holder) left() {
 
 func (h *holder) OnTimer(*engine.Timer) { h.source.gate.Enter(h) }
 
-// leaveTimeout is how long a server may take to close after our goodbye.
-const leaveTimeout = time.Second
+// leaveTimeout is how long a server may take to close after our goodbye: a busy
+// one may have to serve many others first.
+const leaveTimeout = 5 * time.Second
 
 // Stop says goodbye with a FIN and reads on until the server has closed too:
 // every push that the server has sent is then counted here, so that its books
@@ -218,6 +224,10 @@ func (h *holder) Stop() bool {
 	h.Kill()
 	return true
 }
+
+// Lingering implements user.Lingerer: nothing of ours is in flight, and what
+// the server still sends is worth the wait.
+func (h *holder) Lingering() bool { return h.leaving }
 
 // Kill closes the connection.
 func (h *holder) Kill() {

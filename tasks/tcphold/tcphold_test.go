@@ -280,7 +280,7 @@ func TestOptions(t *testing.T) {
 		{name: "reconnect", host: "127.0.0.1:9000", options: stage.Options{"tcp-hold-reconnect": "sometimes"}, fault: "--tcp-hold-reconnect=sometimes: want true or false"},
 		{name: "no host", fault: "unusable host: none is set"},
 		{name: "no port", host: "127.0.0.1", fault: "want host:port"},
-		{name: "source", host: "127.0.0.1:9000", options: stage.Options{"tcp-source-ips": "10.0.0.0/8"}, fault: `"10.0.0.0/8" is not an IP address`},
+		{name: "source", host: "127.0.0.1:9000", options: stage.Options{"tcp-source-ips": "10.0.0.0/8"}, fault: "network 10.0.0.0/8 has more than 65536 addresses"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,9 +14,16 @@ import (
 func TestCheck21ResumesWithoutReady(t *testing.T) {
 	check(t, 21, false, func(s *stand) {
 		j := s.joined()
-		j.Swarm(8, 8, nil)
-		awaitUsers(j.Master, 8)
 		id := j.Requests().Workers[0].ID
+		workers := 1
+		if !s.replies() {
+			scene.StartWorkers(s, j.Master.Port(), 1) // see below
+			workers++
+			scene.AwaitReady(j.Master, workers)
+		}
+		users := 8 * workers
+		j.Swarm(users, float64(users), nil)
+		awaitUsers(j.Master, users)
 		for _, fault := range []struct {
 			name  string
 			cause func()
@@ -29,22 +37,37 @@ func TestCheck21ResumesWithoutReady(t *testing.T) {
 				}
 			}},
 		} {
-			s.resumes(j, fault.name, fault.cause)
+			s.resumes(j, users, fault.name, fault.cause)
 		}
-		if c := j.push.Counters(); c.Accepted != 8 || c.Open != 8 {
+		if strings.Contains(j.Log(), "failed to send heartbeat") {
+			s.missedAfterReset()
+		} else if c := j.push.Counters(); c.Accepted != int64(users) || c.Open != int64(users) {
 			s.Errorf("the users did not stay: %+v", c)
 		}
-		j.Swarm(11, 11, nil)
-		awaitUsers(j.Master, 11)
-		awaitOpen(s, j.push, 11)
-		onlyOnce(s, j.Master, 1)
+		j.Swarm(users+4, float64(users), nil)
+		awaitUsers(j.Master, users+4)
+		awaitOpen(s, j.push, users+4)
+		onlyOnce(s, j.Master, workers)
 		hears(s, j.Master)
 	})
 }
 
+// replies tells whether this release answers heartbeats.
+func (s *stand) replies() bool { return s.since("2.19") }
+
+// missedAfterReset accounts for a worker that the master missed for a while.
+func (s *stand) missedAfterReset() {
+	s.Helper()
+	if s.replies() {
+		s.Error("the worker was missing for a while")
+		return
+	}
+	s.limited("this master answers no heartbeats, so a worker whose connection was reset cannot see whether the master still holds that connection; it waits until the master must have dropped it, and is missing for a moment (the end of a test that has no other worker)")
+}
+
 // resumes breaks the connection and waits until the worker is back on a new
 // one, seen by the master with its users.
-func (s *stand) resumes(j joined, name string, cause func()) {
+func (s *stand) resumes(j joined, users int, name string, cause func()) {
 	s.Helper()
 	before, _ := j.Last(relay.ToMaster, "heartbeat")
 	ready := j.Count(relay.ToMaster, "client_ready")
@@ -54,8 +77,15 @@ func (s *stand) resumes(j joined, name string, cause func()) {
 		return beat.Connection > before.Connection && beat.At.Sub(before.At) > time.Second
 	})
 	time.Sleep(6 * time.Second) // by now the master would have missed it
+	if s.replies() {
+		locust.Until(s, patience, "an answer on the new connection after "+name, func() bool {
+			beat, _ := j.Last(relay.ToMaster, "heartbeat")
+			answer, _ := j.Last(relay.ToWorker, "heartbeat")
+			return answer.Connection == beat.Connection
+		})
+	}
 	j.WaitFor(patience, "the worker's users after "+name, func(r locust.RequestsJSON) bool {
-		return r.State == "running" && r.CountWorkers("running") == 1 && r.UserCount == 8
+		return r.State == "running" && r.CountWorkers("running") == len(r.Workers) && r.UserCount == users
 	})
 	if n := j.Count(relay.ToMaster, "client_ready"); n != ready {
 		s.Errorf("client_ready after %s", name)

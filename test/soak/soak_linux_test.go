@@ -20,6 +20,8 @@ const (
 	spawnRate = 500
 	// patience is for what comes soon unless something is broken.
 	patience = 60 * time.Second
+	// settleTime is for workers to notice a fault and to be back.
+	settleTime = 3 * time.Second
 )
 
 // soak is the whole arrangement. The first worker lives as long as the soak,
@@ -186,7 +188,6 @@ func (s *soak) fault() (forgot bool) {
 		s.master.Freeze()
 		time.Sleep(seconds(1, 10))
 		s.master.Thaw()
-		time.Sleep(3 * time.Second) // what it says before the workers are back is lost
 	case 9:
 		name = "worker restarted"
 		s.restartWorker()
@@ -199,6 +200,9 @@ func (s *soak) fault() (forgot bool) {
 	}
 	s.faults[name]++
 	if !forgot {
+		// What the master says to a worker that is on its way back is lost, and
+		// a worker that keeps to what it heard last is none of the faults here.
+		time.Sleep(settleTime)
 		s.awaitBack()
 	}
 	return forgot

@@ -61,7 +61,7 @@ const flightGrace = time.Second
 
 // lateLimit is how long users may outstay their end before the run ends
 // without them: a blocking user can be told to leave, but not made to.
-const lateLimit = 5 * time.Second
+const lateLimit = 10 * time.Second
 
 func (c Config) normalised() (Config, error) {
 	if c.Users == 0 {
@@ -144,6 +144,9 @@ func Run(ctx context.Context, config Config) (result.Result, error) {
 	err = errors.Join(r.err, <-ended)
 	if !r.abandoned {
 		err = errors.Join(err, r.fleet.WaitUsers(context.WithoutCancel(ctx)))
+	}
+	if cut := r.fleet.Cut(); cut > 0 {
+		config.Logger.Warn("users were ended with something in flight; the target may have counted more than this run", "users", cut)
 	}
 	r.logExceptions()
 	if raised := r.raised.Load(); raised > 0 {
@@ -243,7 +246,7 @@ func (r *run) stop() {
 		r.stopping = true
 		grace := max(r.config.StopTimeout, flightGrace)
 		r.late = time.After(grace + lateLimit)
-		r.fleet.Clear(grace)
+		r.fleet.Clear(grace, true)
 	}
 }
 

@@ -80,6 +80,14 @@ type EventUser interface {
 	Kill()
 }
 
+// Lingerer is an EventUser that may have nothing in flight any more after its
+// Stop and only waits for the peer to close too. It is not killed when the stop
+// timeout ends, but bounds the wait by itself; a quit does not wait for it.
+type Lingerer interface {
+	EventUser
+	Lingering() bool
+}
+
 // BlockingDefinition is a class whose users each have a goroutine.
 type BlockingDefinition interface {
 	Definition
@@ -138,6 +146,9 @@ type Presence interface {
 	Left()
 	// Ended says that an event user whose Stop returned false is gone.
 	Ended(EventUser)
+	// CutOff says that a user ended while something was in flight: the target
+	// may have counted what we have not. The worker's log gives the sum.
+	CutOff()
 }
 
 // Scope is what the users of one class share on one loop, or, for blocking

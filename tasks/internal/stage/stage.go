@@ -73,6 +73,7 @@ type Stage struct {
 	working []user.EventUser
 	leaving map[user.EventUser]bool
 	present int
+	cut     int
 }
 
 var _ user.Presence = (*Stage)(nil)
@@ -155,6 +156,12 @@ func (s *Stage) Ended(u user.EventUser) {
 	}
 	s.gone(u)
 }
+
+// CutOff implements user.Presence.
+func (s *Stage) CutOff() { s.cut++ }
+
+// Cut is how many users ended with something in flight. Loop goroutine only.
+func (s *Stage) Cut() int { return s.cut }
 
 func (s *Stage) gone(u user.EventUser) {
 	delete(s.leaving, u)

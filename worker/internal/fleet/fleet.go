@@ -204,13 +204,14 @@ func (f *Fleet) mark() {
 	}
 }
 
-// Clear ends every user; those with work in flight have the grace.
-func (f *Fleet) Clear(grace time.Duration) {
+// Clear ends every user; those with work in flight have the grace. The patient
+// let users that only wait for their peers do so on; see user.Lingerer.
+func (f *Fleet) Clear(grace time.Duration, patient bool) {
 	f.cancel()
 	f.wanted, f.assigned = nil, make(sched.Counts)
 	for _, m := range f.members {
 		m.loop.Post(func() {
-			m.roster.Clear(grace)
+			m.roster.Clear(grace, patient)
 			m.empty.Store(m.roster.Empty())
 		})
 	}
@@ -285,6 +286,17 @@ func (f *Fleet) Late() int {
 		}
 	}
 	return late
+}
+
+// Cut is the number of users of this test that ended with something in flight.
+func (f *Fleet) Cut() int {
+	cut := 0
+	for _, class := range f.classes {
+		for group := range class.opened {
+			cut += group.Cut()
+		}
+	}
+	return cut
 }
 
 // SetOrigin sets the time of day, on the master's clock, of the fleet's

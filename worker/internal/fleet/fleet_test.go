@@ -88,7 +88,7 @@ func TestClearWhilePreparing(t *testing.T) {
 	h := launch(t, slog.DiscardHandler, events("Slow", slow))
 	h.begin()
 	h.Apply(map[string]int{"Slow": 5}, 0, time.Second)
-	h.Clear(time.Hour)
+	h.Clear(time.Hour, true)
 	h.until("nobody is left", h.Empty)
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("preparing ended with %v", err)
@@ -103,7 +103,7 @@ func TestClearWhilePreparing(t *testing.T) {
 // nor are its failures shown.
 func TestPreparedTooLate(t *testing.T) {
 	ends := map[string]func(*harbour){
-		"cleared":     func(h *harbour) { h.Clear(time.Hour) },
+		"cleared":     func(h *harbour) { h.Clear(time.Hour, true) },
 		"begun again": func(h *harbour) { h.begin() },
 	}
 	for name, end := range ends {
@@ -140,7 +140,7 @@ func TestBeginAgain(t *testing.T) {
 		}})
 		h.Apply(map[string]int{"E": 3}, 0, time.Second)
 		h.settled()
-		h.Clear(time.Hour)
+		h.Clear(time.Hour, true)
 		h.until("nobody is left", h.Empty)
 	}
 	h.close()
@@ -161,7 +161,7 @@ func TestOptionsChooseTheKind(t *testing.T) {
 			h.Apply(map[string]int{"C": 4}, 0, time.Second)
 			h.settled()
 			h.counts(map[string]int{"C": 4})
-			h.Clear(time.Hour)
+			h.Clear(time.Hour, true)
 			h.until("nobody is left", h.Empty)
 			h.everySample()
 			h.close()
@@ -235,7 +235,7 @@ func TestLate(t *testing.T) {
 	if got := h.Late(); got != 3 {
 		t.Errorf("%d late, want 3", got)
 	}
-	h.Clear(time.Millisecond)
+	h.Clear(time.Millisecond, true)
 	h.until("nobody is left", h.Empty)
 	if got := h.Late(); got != 0 {
 		t.Errorf("%d late in the end", got)
@@ -271,7 +271,7 @@ func TestEverySampleArrives(t *testing.T) {
 				h.until("the wish is fulfilled", h.Placed)
 			}
 		}
-		h.Clear(time.Duration(random.IntN(5)) * time.Millisecond)
+		h.Clear(time.Duration(random.IntN(5)) * time.Millisecond, true)
 		h.until("nobody is left", h.Empty)
 		h.everySample()
 		h.counts(nil)

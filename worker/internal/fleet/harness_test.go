@@ -43,7 +43,7 @@ func launch(t *testing.T, logs slog.Handler, classes ...user.Class) *harbour {
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
 	h.close = sync.OnceFunc(func() {
-		h.Clear(0)
+		h.Clear(0, true)
 		h.until("nobody is left", h.Empty)
 		cancel()
 		if err := <-ended; err != nil {

@@ -102,7 +102,7 @@ func TestAdvice(t *testing.T) {
 		h.begin()
 		h.Apply(map[string]int{"E": 2}, 0, time.Second)
 		h.settled()
-		h.Clear(0)
+		h.Clear(0, true)
 		h.until("nobody is left", h.Empty)
 	}
 	h.close()

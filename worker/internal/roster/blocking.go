@@ -16,7 +16,7 @@ type blockingCrew struct {
 	group      *Group
 	definition user.BlockingDefinition
 	users      []*blockingUser
-	late       map[*blockingUser]struct{}
+	late       map[*blockingUser]time.Duration // and when they are killed
 	running    sync.WaitGroup
 }
 
@@ -27,7 +27,7 @@ type blockingUser struct {
 }
 
 func newBlockingCrew(group *Group, definition user.BlockingDefinition) *blockingCrew {
-	return &blockingCrew{group: group, definition: definition, late: make(map[*blockingUser]struct{})}
+	return &blockingCrew{group: group, definition: definition, late: make(map[*blockingUser]time.Duration)}
 }
 
 func (c *blockingCrew) start() {
@@ -116,12 +116,12 @@ func pause(stopping <-chan struct{}, wait time.Duration) {
 	}
 }
 
-func (c *blockingCrew) stopNewest() {
+func (c *blockingCrew) stopNewest(due time.Duration) {
 	last := len(c.users) - 1
 	handle := c.users[last]
 	c.users[last] = nil
 	c.users = c.users[:last]
-	c.late[handle] = struct{}{}
+	c.late[handle] = due
 	close(handle.stopping)
 }
 
@@ -133,10 +133,26 @@ func (c *blockingCrew) ended(handle *blockingUser) {
 	}
 }
 
-func (c *blockingCrew) kill() {
-	for handle := range c.late {
-		handle.cancel()
+func (c *blockingCrew) hasten(due time.Duration) {
+	for handle, before := range c.late {
+		c.late[handle] = min(before, due)
 	}
+}
+
+func (c *blockingCrew) reap(now time.Duration, _ bool) (next time.Duration) {
+	next = never
+	for handle, due := range c.late {
+		switch {
+		case due == never: // killed before, and not gone yet
+		case due > now:
+			next = min(next, due)
+		default:
+			c.late[handle] = never
+			c.group.CutOff()
+			handle.cancel()
+		}
+	}
+	return next
 }
 
 func (c *blockingCrew) working() int { return len(c.users) }

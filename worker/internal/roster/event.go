@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"time"
 
 	"upsurge/worker/user"
 )
@@ -11,8 +12,9 @@ type eventCrew struct {
 	group  *Group
 	source user.EventSource
 	users  stack
-	// late are the users whose Stop returned false.
-	late map[user.EventUser]struct{}
+	// late are the users whose Stop returned false, with the moment at which
+	// they are killed.
+	late map[user.EventUser]time.Duration
 }
 
 func (c *eventCrew) start() {
@@ -21,15 +23,15 @@ func (c *eventCrew) start() {
 	c.users.push(starter) // last: one that panicked is not kept
 }
 
-func (c *eventCrew) stopNewest() {
+func (c *eventCrew) stopNewest(due time.Duration) {
 	leaver := c.users.pop()
 	if leaver.Stop() {
 		return
 	}
 	if c.late == nil {
-		c.late = make(map[user.EventUser]struct{})
+		c.late = make(map[user.EventUser]time.Duration)
 	}
-	c.late[leaver] = struct{}{}
+	c.late[leaver] = due
 }
 
 func (c *eventCrew) ended(leaver user.EventUser) {
@@ -43,11 +45,28 @@ func (c *eventCrew) ended(leaver user.EventUser) {
 	}
 }
 
-func (c *eventCrew) kill() {
-	for leaver := range c.late {
+func (c *eventCrew) hasten(due time.Duration) {
+	for leaver, before := range c.late {
+		c.late[leaver] = min(before, due)
+	}
+}
+
+func (c *eventCrew) reap(now time.Duration, patient bool) (next time.Duration) {
+	next = never
+	for leaver, due := range c.late {
+		if due > now {
+			next = min(next, due)
+			continue
+		}
+		if lingerer, ok := leaver.(user.Lingerer); ok && patient && lingerer.Lingering() {
+			c.late[leaver] = never
+			continue
+		}
 		delete(c.late, leaver)
+		c.group.CutOff()
 		c.group.guarded(leaver.Kill)
 	}
+	return next
 }
 
 func (c *eventCrew) working() int               { return c.users.size }

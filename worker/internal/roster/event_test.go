@@ -13,14 +13,16 @@ import (
 // crowd is an event class whose users do what the test says. Everything in it
 // belongs to the loop.
 type crowd struct {
-	scope   user.Scope
-	users   []*member
-	stops   []int // the numbers of those that were asked to leave, in order
-	kills   []int
-	busy    bool // users have work in flight when they are asked to leave
-	absent  bool // users do not join
-	panicIn string
-	panics  int // how many more
+	scope  user.Scope
+	users  []*member
+	stops  []int // the numbers of those that were asked to leave, in order
+	kills  []int
+	busy   bool // users have work in flight when they are asked to leave
+	absent bool // users do not join
+	// lingering users have nothing in flight and wait for their peers.
+	lingering bool
+	panicIn   string
+	panics    int // how many more
 }
 
 type member struct {
@@ -76,6 +78,9 @@ func (m *member) Kill() {
 	m.fail("Kill")
 	m.leave()
 }
+
+// Lingering implements user.Lingerer.
+func (m *member) Lingering() bool { return m.lingering }
 
 func (m *member) leave() {
 	if m.joined {
@@ -173,6 +178,7 @@ func TestClear(t *testing.T) {
 	s, a, b := newStage(t), &crowd{}, &crowd{absent: true}
 	groupA, groupB := s.open("A", a), s.open("B", b)
 	s.change("A", 1000, 0)
+	s.untilSignalled("all of A are there", func() bool { return groupA.Placed() == 1000 })
 	s.change("B", 100, time.Hour)
 	counts(t, groupB, 1, 99, 0, 0)
 	s.clear(time.Hour)
@@ -221,9 +227,10 @@ func TestClearKillsAfterTheGrace(t *testing.T) {
 // The grace can be over before the last user was asked to leave.
 func TestClearKillsThoseThatAreAskedLate(t *testing.T) {
 	s, c := newStage(t), &crowd{busy: true}
-	s.open("A", c)
+	group := s.open("A", c)
 	const n = 3000
 	s.change("A", n, 0)
+	s.untilSignalled("all are there", func() bool { return group.Placed() == n })
 	s.clear(0)
 	s.untilSignalled("nobody is left", s.Empty)
 	if len(c.kills) != n {
@@ -238,7 +245,7 @@ func TestGraceEndsWithItsTest(t *testing.T) {
 	s.change("A", 1, 0)
 	passed := make(chan struct{})
 	s.on(func() {
-		s.Clear(20 * time.Millisecond)
+		s.Clear(20*time.Millisecond, true)
 		s.loop.Schedule(&engine.Timer{}, 40*time.Millisecond, alarm(passed))
 		c.users[0].end()
 		s.Change("A", 1, 0, time.Second)
@@ -375,4 +382,47 @@ func TestChangeKillsThoseThatOutstayTheGrace(t *testing.T) {
 	}
 	s.clear(0)
 	s.untilSignalled("nobody is left", s.Empty)
+}
+
+// Each step of a ramp-down gives its leavers their own grace; later steps do
+// not put off the end of earlier ones.
+func TestEachLeaverHasItsOwnGrace(t *testing.T) {
+	s, c := newStage(t), &crowd{busy: true}
+	group := s.open("A", c)
+	s.change("A", 3, 0)
+	s.on(func() {
+		s.Change("A", -1, 0, 10*time.Millisecond)
+		s.Change("A", -1, 0, time.Hour)
+	})
+	s.untilSignalled("the first is gone", func() bool { return group.Late() == 1 })
+	if want := []int{2}; !slices.Equal(c.kills, want) {
+		t.Errorf("killed %v, want %v", c.kills, want)
+	}
+	if cut := group.Cut(); cut != 1 {
+		t.Errorf("%d ended with something in flight, want 1", cut)
+	}
+	s.on(func() { s.Clear(0, false) }) // a quit does not wait
+	s.untilSignalled("nobody is left", s.Empty)
+	if cut := group.Cut(); cut != 3 {
+		t.Errorf("%d ended with something in flight, want 3", cut)
+	}
+}
+
+// Who only waits for its peer may do so on, but not after a quit.
+func TestLingerers(t *testing.T) {
+	s, c := newStage(t), &crowd{busy: true, lingering: true}
+	group := s.open("A", c)
+	s.change("A", 2, 0)
+	passed := make(chan struct{})
+	s.on(func() {
+		s.Clear(0, true)
+		s.loop.Schedule(&engine.Timer{}, 20*time.Millisecond, alarm(passed))
+	})
+	<-passed
+	counts(t, group, 0, 0, 2, 2)
+	s.on(func() { s.Clear(0, false) })
+	s.untilSignalled("nobody is left", s.Empty)
+	if len(c.kills) != 2 {
+		t.Errorf("killed %v, want both", c.kills)
+	}
 }

@@ -57,7 +57,7 @@ func newStage(t *testing.T) *stage {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	t.Cleanup(func() {
-		s.on(func() { s.Clear(0) })
+		s.on(func() { s.Clear(0, true) })
 		s.until("the users are gone", s.Empty)
 		cancel()
 		if err := <-ended; err != nil {
@@ -160,7 +160,7 @@ func (s *stage) change(class string, n int, window time.Duration) {
 
 func (s *stage) clear(grace time.Duration) {
 	s.t.Helper()
-	s.on(func() { s.Clear(grace) })
+	s.on(func() { s.Clear(grace, true) })
 }
 
 // counts checks what a group publishes.

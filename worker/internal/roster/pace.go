@@ -25,8 +25,9 @@ func (p *pace) again(now, pause time.Duration) {
 	p.plan(now+pause, n, p.window)
 }
 
-// due takes what is due by now and returns it, with the sign of the plan.
-func (p *pace) due(now time.Duration) int {
+// due takes what is due by now, but no more than the most, and returns it with
+// the sign of the plan.
+func (p *pace) due(now time.Duration, most int) int {
 	if p.remaining == 0 || now < p.from {
 		return 0
 	}
@@ -38,18 +39,21 @@ func (p *pace) due(now time.Duration) int {
 	if elapsed := now - p.from; elapsed < p.window {
 		reached = min(size, 1+int(float64(size)*(float64(elapsed)/float64(p.window))))
 	}
-	take := reached - (size - p.remaining*sign)
+	take := min(reached-(size-p.remaining*sign), most)
 	p.remaining -= take * sign
 	return take * sign
 }
 
-// wait is the time until the next one is due.
+// wait is the time until the next one is due: 0 if it is long overdue.
 func (p *pace) wait(now time.Duration) time.Duration {
 	size := max(p.total, -p.total)
 	done := size - max(p.remaining, -p.remaining)
 	next := p.from
 	if done > 0 {
 		next += time.Duration(float64(p.window) * float64(done) / float64(size))
+	}
+	if next+minimumWait < now {
+		return 0
 	}
 	return max(next-now, minimumWait)
 }

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestPace(t *testing.T) {
 			var p pace
 			p.plan(test.from, test.n, test.window)
 			for i, want := range test.moments {
-				if got := p.due(want.now); got != want.due {
+				if got := p.due(want.now, math.MaxInt); got != want.due {
 					t.Fatalf("moment %d (%v): %d due, want %d", i, want.now, got, want.due)
 				}
 				if p.remaining == 0 {
@@ -83,7 +84,7 @@ func TestPaceIsEven(t *testing.T) {
 		p.plan(from, n*sign, window)
 		done, now := 0, from
 		for now < from+window {
-			due := p.due(now)
+			due := p.due(now, math.MaxInt)
 			if due*sign < 0 {
 				t.Fatalf("%d due of %d", due, n*sign)
 			}
@@ -94,7 +95,7 @@ func TestPaceIsEven(t *testing.T) {
 			}
 			now += 1 + time.Duration(random.Int64N(int64(window)/20+1))
 		}
-		done += p.due(from+window) * sign
+		done += p.due(from+window, math.MaxInt) * sign
 		if done != n || p.remaining != 0 {
 			t.Fatalf("%d of %d done in the end, %d remaining", done, n, p.remaining)
 		}
@@ -109,10 +110,10 @@ func TestPaceWaits(t *testing.T) {
 		var p pace
 		p.plan(0, n, window)
 		var now time.Duration
-		sum, calls := p.due(now), 1
+		sum, calls := p.due(now, math.MaxInt), 1
 		for p.remaining != 0 {
 			now += p.wait(now)
-			sum += p.due(now)
+			sum += p.due(now, math.MaxInt)
 			calls++
 		}
 		if sum != n || now > window+minimumWait {
@@ -128,25 +129,25 @@ func TestPaceAgain(t *testing.T) {
 	const ms, s = time.Millisecond, time.Second
 	var p pace
 	p.plan(0, 10, s)
-	if got := p.due(500 * ms); got != 6 {
+	if got := p.due(500*ms, math.MaxInt); got != 6 {
 		t.Fatalf("%d due, want 6", got)
 	}
 	p.again(500*ms, s) // one of the six failed
-	if got := p.due(1499 * ms); got != 0 {
+	if got := p.due(1499*ms, math.MaxInt); got != 0 {
 		t.Errorf("%d due before the pause is over", got)
 	}
 	if got := p.wait(600 * ms); got != 900*ms {
 		t.Errorf("wait %v, want the rest of the pause", got)
 	}
-	if got := p.due(1500 * ms); got != 1 {
+	if got := p.due(1500*ms, math.MaxInt); got != 1 {
 		t.Errorf("%d due after the pause, want the first", got)
 	}
-	if got := p.due(time.Minute); got != 4 || p.remaining != 0 {
+	if got := p.due(time.Minute, math.MaxInt); got != 4 || p.remaining != 0 {
 		t.Errorf("%d due in the end, %d remaining, want 4 and 0", got, p.remaining)
 	}
 	// The last one of a plan that was done.
 	p.again(2*time.Minute, s)
-	if got := p.due(2*time.Minute + s); got != 1 || p.remaining != 0 {
+	if got := p.due(2*time.Minute+s, math.MaxInt); got != 1 || p.remaining != 0 {
 		t.Errorf("%d due, %d remaining, want 1 and 0", got, p.remaining)
 	}
 }

@@ -33,7 +33,6 @@ type Config struct {
 type Roster struct {
 	config Config
 	groups map[string]*Group
-	killer engine.Timer
 }
 
 // New returns an empty roster.
@@ -73,41 +72,22 @@ func (r *Roster) Open(class string, definition user.Definition) (group *Group, e
 
 // Change starts (n > 0) or stops (n < 0) users of a class, spread evenly over
 // the window from now; the first at once. Starts that an earlier call still
-// had to make are spread anew with these; stops take them back first. Users
-// with work in flight at their stop get the grace, counted from the end of the
-// window, then are killed.
+// had to make are spread anew with these; stops take them back first. A user
+// with work in flight at its stop gets the grace, then is killed.
 func (r *Roster) Change(class string, n int, window, grace time.Duration) {
-	switch {
-	case n < 0:
-		r.config.Loop.Schedule(&r.killer, window+grace, killer{r})
-	case r.late() == 0:
-		r.config.Loop.Cancel(&r.killer) // of users that have all left
-	}
 	if group := r.groups[class]; group != nil {
-		group.change(n, window)
+		group.change(n, window, grace)
 	}
-}
-
-// late is the number of users that were asked to leave and are still there.
-func (r *Roster) late() int {
-	late := 0
-	for _, group := range r.groups {
-		late += group.crew.leaving()
-	}
-	return late
 }
 
 // Clear stops every user of every class: those with work in flight get the
-// grace, then are killed. Changed is called when the last has left.
-func (r *Roster) Clear(grace time.Duration) {
+// grace, then are killed. The patient let a user.Lingerer wait on for its
+// peer. Changed is called when the last has left.
+func (r *Roster) Clear(grace time.Duration, patient bool) {
 	for _, group := range r.groups {
-		group.clear()
+		group.clear(grace, patient)
 	}
-	if r.Empty() {
-		r.config.Changed()
-		return
-	}
-	r.config.Loop.Schedule(&r.killer, grace, killer{r})
+	r.config.Changed()
 }
 
 // Empty says whether no user is left.
@@ -129,19 +109,4 @@ func (r *Roster) Wait(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// killer ends what is still there when a grace is over.
-type killer struct{ *Roster }
-
-func (k killer) OnTimer(timer *engine.Timer) {
-	clearing := false
-	for _, group := range k.groups {
-		group.kill()
-		clearing = clearing || group.clearing
-	}
-	if clearing { // not every user has been asked to leave yet
-		k.config.Loop.Schedule(timer, 0, k)
-	}
-	k.config.Changed()
 }
