@@ -16,6 +16,9 @@ TAGS ?=
 FUZZTIME ?= 10s
 # BENCH chooses benchmarks by name.
 BENCH ?= .
+# MINUTES and SEED are about `make soak`; without a SEED it takes one and prints it.
+MINUTES ?= 30
+SEED ?=
 # BENCH_HTTP are further flags of `make bench-http`, such as -rounds 9.
 BENCH_HTTP ?=
 
@@ -117,7 +120,23 @@ test-integration: build ## tests against real Locust masters, the newest and 2.1
 	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))"; \
 	echo "UPSURGE_LOCUST=$$UPSURGE_LOCUST UPSURGE_BINARY=$$UPSURGE_BINARY"; \
 	go test -race -count=1 -p 1 -timeout 20m -tags '$(TAGS)' \
-		$$(go list ./test/... | grep -v '^upsurge/test/conformance$$') ./cmd/upsurge
+		$$(go list ./test/... | grep -vE '^upsurge/test/(conformance|netfault|soak)$$') ./cmd/upsurge
+
+# Everything waits most of the time, so all of it runs at the same time.
+.PHONY: netfault
+netfault: build ## network faults between hosts, in network namespaces (root; about 4 minutes)
+	@if [ "$$(id -u)" != 0 ]; then echo "SKIPPED: the tests of network faults, because making network namespaces takes root"; exit 0; fi; \
+	scripts/apt-install iproute2 ethtool; \
+	scripts/apt-install faketime || echo "SKIPPED: a master with its clock an hour behind, because faketime is not here"; \
+	locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env all)}; \
+	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))"; \
+	go test -count=1 -v -parallel 8 -timeout 30m -tags '$(TAGS)' ./test/netfault
+
+.PHONY: soak
+soak: build ## load and random faults for MINUTES (30), in the order that SEED gives; two workers, real master
+	@locust=$${UPSURGE_LOCUST:-$$(scripts/locust-env newest)}; \
+	export UPSURGE_LOCUST="$$locust" UPSURGE_BINARY="$(abspath $(BINARY))" MINUTES="$(MINUTES)" SEED="$(SEED)"; \
+	go test -count=1 -v -timeout 0 -tags '$(TAGS)' ./test/soak
 
 .PHONY: conformance
 conformance: build ## every check of Locust's protocol, four Locusts, both builds; writes docs/conformance.md
@@ -149,6 +168,13 @@ vuln: $(TOOLS)/.built ## govulncheck: known vulnerabilities in what is called
 .PHONY: bench
 bench: ## the Go benchmarks; BENCH chooses by name
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -tags '$(TAGS)' $(UNIT)
+
+# N is how many connections bench-connections holds.
+N ?= 1000000
+.PHONY: bench-connections
+bench-connections: build ## N connections (1000000) held under a real Locust master, as root; see bench/README.md
+	@locust=$$(scripts/locust-env newest); \
+	go run ./bench/connections -n $(N) -binary $(BINARY) -locust "$$locust" $(BENCH_CONNECTIONS)
 
 .PHONY: bench-http
 bench-http: build ## CPU for an HTTP request: wrk against both clients of HttpQpsUser (needs wrk, two cores)

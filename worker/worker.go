@@ -272,7 +272,7 @@ func (w *Worker) transportEvent(event zmq.Event) {
 		w.perform(w.machine.Up(w.now(), gone))
 	case zmq.Down:
 		w.takeBack(event.Delivered)
-		w.machine.Down(w.now() - event.Quiet)
+		w.machine.Down(w.now(), event.Quiet)
 	case zmq.Message:
 		w.message(event.Data)
 	}

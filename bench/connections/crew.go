@@ -92,7 +92,7 @@ func newCrew(folder string) *crew {
 // launch starts all three and returns when the master has every worker.
 func (c *crew) launch(ctx context.Context, o *options, p *plan) (err error) {
 	if c.target, err = start("target", c.folder, o.binary, "target", "push",
-		"--listen", p.listen(), "--processes", strconv.Itoa(p.Targets),
+		"--listen", p.listen(), "--processes", strconv.Itoa(p.Targets), "--divide-ports",
 		"--interval", p.interval().String(), "--message", "ok", "--admin", strconv.Itoa(adminPort)); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 
 const (
 	// spareDescriptors are those that a process needs for other things, and
-	// room for the kernel's uneven spreading over processes that share ports.
-	spareDescriptors = 1100
+	// room for shares that are not quite equal.
+	spareDescriptors = 400
 	// processBytes is what a process of the target or the worker takes
 	// without connections; masterBytes what the master takes, which keeps a
 	// list of its users; reserveBytes is left for the rest of the host.
@@ -63,8 +63,11 @@ func newPlan(o *options, h *host) (*plan, error) {
 	if p.Ports == 0 {
 		// A third of the ports at most towards each target port: beyond a half
 		// the kernel's search for a free one takes many times as long.
-		p.Ports = max(o.n/(ports/3)+1, 1)
+		p.Ports = o.n/(ports/3) + 1
 	}
+	// Each target process has as many ports as the others, of its own: the
+	// kernel's spreading of shared ones is too uneven for the descriptors.
+	p.Ports = (p.Ports + p.Targets - 1) / p.Targets * p.Targets
 	p.MemoryBytes = memoryNeeded(o.n, perProcess, h.SocketBytes)
 	p.FitsN, p.FitsWhy = largest(h, perProcess, p.Ports, o)
 	if o.n > p.FitsN {

@@ -65,7 +65,8 @@ func upsurgeCommand(client string) func(settings, int, string) []string {
 		n := strconv.Itoa(connections)
 		return []string{
 			s.upsurge, "run", "HttpQpsUser", "-H", "http://" + s.address, "--http-path", s.path, "--http-client", client,
-			"-u", n, "-r", n, "-t", s.duration.String(), "--loops", "1", "--quiet", "--json-file", result,
+			"-u", n, "-r", "100000", // all at once, as wrk does
+			"-t", s.duration.String(), "--loops", "1", "--quiet", "--json-file", result,
 		}
 	}
 }
@@ -93,7 +94,7 @@ func measure(ctx context.Context, s settings, g generator, connections int) (mea
 	if err != nil {
 		return measurement{}, err
 	}
-	defer os.RemoveAll(directory)
+	defer func() { _ = os.RemoveAll(directory) }()
 	result := filepath.Join(directory, "result.json")
 	command := pinned(ctx, s.clientCPU, g.command(s, connections, result))
 	output, err := command.CombinedOutput()

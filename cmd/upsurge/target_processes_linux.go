@@ -52,9 +52,13 @@ func targetChildFromEnvironment() (targetChildPart, bool) {
 	}, true
 }
 
-// superviseTarget runs count processes of this program that share the ports,
-// adds up their counts, and ends when the context or one of them does.
-func superviseTarget(ctx context.Context, out io.Writer, binding targets.Binding, count int, adminAddress string) error {
+// superviseTarget runs count processes of this program, adds up their counts,
+// and ends when the context or one of them does. The processes share all
+// addresses or, divided, have each their own.
+func superviseTarget(ctx context.Context, out io.Writer, binding targets.Binding, count int, divided bool, adminAddress string) error {
+	if divided && len(binding.Listen) < count {
+		return usageError("--divide-ports: %d addresses for %d processes: give at least one address for each", len(binding.Listen), count)
+	}
 	addresses, err := choosePorts(binding.Listen)
 	if err != nil {
 		return err
@@ -63,7 +67,7 @@ func superviseTarget(ctx context.Context, out io.Writer, binding targets.Binding
 	if err != nil {
 		return fmt.Errorf("directory for the processes' sockets: %w", err)
 	}
-	family := &targetFamily{addresses: addresses, log: binding.Log, ended: make(chan *targetChild, count)}
+	family := &targetFamily{addresses: addresses, divided: divided, log: binding.Log, ended: make(chan *targetChild, count)}
 	for i := range count {
 		family.sockets = append(family.sockets, filepath.Join(directory, fmt.Sprintf("%d.sock", i)))
 	}
@@ -101,10 +105,11 @@ func choosePorts(listen []string) ([]string, error) {
 }
 
 // targetFamily is the parent's view of its processes. Its fields belong to
-// the goroutine of run; sockets, addresses and log don't change.
+// the goroutine of run; sockets, addresses, divided and log don't change.
 type targetFamily struct {
 	sockets   []string // the admin listeners of the children
 	addresses []string
+	divided   bool
 	log       *slog.Logger
 	children  []*targetChild
 	ended     chan *targetChild
@@ -136,6 +141,15 @@ func (f *targetFamily) run(ctx context.Context, out io.Writer, watch *admin.Serv
 	return errors.Join(err, f.stop())
 }
 
+// part are the addresses of a process.
+func (f *targetFamily) part(index int) []string {
+	if !f.divided {
+		return f.addresses
+	}
+	count := len(f.sockets)
+	return f.addresses[len(f.addresses)*index/count : len(f.addresses)*(index+1)/count]
+}
+
 func (f *targetFamily) start() error {
 	executable, err := os.Executable()
 	if err != nil {
@@ -148,7 +162,7 @@ func (f *targetFamily) start() error {
 		}
 		child.command.Env = append(os.Environ(),
 			targetChildVariable+"="+socket,
-			targetListenVariable+"="+strings.Join(f.addresses, ","))
+			targetListenVariable+"="+strings.Join(f.part(i), ","))
 		child.command.Stderr = os.Stderr
 		// A parent that is killed can't tell anyone.
 		child.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -161,7 +175,7 @@ func (f *targetFamily) start() error {
 		}
 		f.children = append(f.children, child)
 		go func() {
-			child.follow(stdout, len(f.addresses))
+			child.follow(stdout, len(f.part(i)))
 			f.ended <- child
 		}()
 	}

@@ -47,7 +47,8 @@ type targetProgram struct {
 	stdout    *bufio.Reader
 	stderr    *bytes.Buffer
 	temporary string
-	address   string
+	address   string   // the first of
+	addresses []string // all
 	admin     string
 }
 
@@ -73,7 +74,10 @@ func startTargetProgram(t *testing.T, arguments string) *targetProgram {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.command.Process.Kill() })
-	p.address = p.line(t, "listening on ")
+	for range strings.Count(arguments, "--listen") {
+		p.addresses = append(p.addresses, p.line(t, "listening on "))
+	}
+	p.address = p.addresses[0]
 	p.admin = p.line(t, "admin on ")
 	return p
 }
@@ -106,19 +110,29 @@ func (p *targetProgram) end(t *testing.T) (targets.Stats, int) {
 // children returns the process ids of the program's processes.
 func (p *targetProgram) children(t *testing.T) []int {
 	t.Helper()
+	var pids []int
+	for _, stats := range p.shares(t) {
+		pids = append(pids, stats.PID)
+	}
+	return pids
+}
+
+// shares returns the stats of each of the program's processes.
+func (p *targetProgram) shares(t *testing.T) []targets.Stats {
+	t.Helper()
 	sockets, err := filepath.Glob(filepath.Join(p.temporary, "upsurge-target-*", "*.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pids []int
+	var shares []targets.Stats
 	for _, socket := range sockets {
 		stats, err := admin.Fetch(t.Context(), socket)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pids = append(pids, stats.PID)
+		shares = append(shares, stats)
 	}
-	return pids
+	return shares
 }
 
 // request makes one request on a connection of its own, which stays open.

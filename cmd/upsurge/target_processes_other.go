@@ -18,6 +18,6 @@ func targetChildFromEnvironment() (targetChildPart, bool) { return targetChildPa
 
 // superviseTarget refuses: other systems don't spread connections over
 // processes that share a port.
-func superviseTarget(context.Context, io.Writer, targets.Binding, int, string) error {
+func superviseTarget(context.Context, io.Writer, targets.Binding, int, bool, string) error {
 	return usageError("--processes needs the Linux build: use --loops for more cores")
 }

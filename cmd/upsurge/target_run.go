@@ -43,6 +43,7 @@ func asTargetServer[S targetServer](server S, err error) (targetServer, error) {
 type targetFlags struct {
 	listen                    []string
 	backlog, loops, processes int
+	dividePorts               bool
 	admin                     string
 	logging                   logging
 }
@@ -53,6 +54,7 @@ func (f *targetFlags) register(command *cobra.Command) {
 	flags.IntVar(&f.backlog, "backlog", targets.DefaultBacklog, "length of the accept queue; the kernel clips it to net.core.somaxconn")
 	flags.IntVar(&f.loops, "loops", 0, "event loops for each process (0: one for each core)")
 	flags.IntVar(&f.processes, "processes", 1, "processes that share the port (-1: one for each core)")
+	flags.BoolVar(&f.dividePorts, "divide-ports", false, "give each process addresses of its own instead of sharing all: exact shares for clients that use every address alike")
 	flags.StringVar(&f.admin, "admin", "", "`address` of the admin listener with /stats and /healthz; a port alone means loopback")
 	f.logging.declare(flags)
 }
@@ -109,7 +111,7 @@ func (f *targetFlags) serve(command *cobra.Command, log *slog.Logger, open func(
 		return serveTarget(ctx, out, binding, child.admin, open)
 	}
 	if f.processes > 1 {
-		return superviseTarget(ctx, out, binding, f.processes, f.admin)
+		return superviseTarget(ctx, out, binding, f.processes, f.dividePorts, f.admin)
 	}
 	return serveTarget(ctx, out, binding, f.admin, open)
 }

@@ -1,7 +1,6 @@
 package httpqps
 
 import (
-	"errors"
 	"fmt"
 
 	"upsurge/worker/engine"
@@ -22,18 +21,18 @@ const maxEngineRequest = engine.WriteBufferLimit
 // chooseClient returns the client that the option asks for, or the one that
 // suits the target and the size of the request.
 func chooseClient(option string, secure bool, size int) (string, error) {
-	var why error
+	lacks := "" // what the engine's client can't do
 	switch {
 	case secure:
-		why = errors.New("does not speak https")
+		lacks = "does not speak https"
 	case size > maxEngineRequest:
-		why = fmt.Errorf("sends requests of at most %d bytes, this one has %d", maxEngineRequest, size)
+		lacks = fmt.Sprintf("sends requests of at most %d bytes, this one has %d", maxEngineRequest, size)
 	}
 	switch {
-	case option == clientFasthttp || (option == clientAuto && why != nil):
+	case option == clientFasthttp || (option == clientAuto && lacks != ""):
 		return clientFasthttp, nil
-	case why != nil:
-		return "", fmt.Errorf("--http-client=engine %w: leave the choice to --http-client=auto, or take fasthttp", why)
+	case lacks != "":
+		return "", fmt.Errorf("--http-client=engine %s: leave the choice to --http-client=auto, or take fasthttp", lacks)
 	default:
 		return clientEngine, nil
 	}

@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,5 +84,41 @@ func TestNewTarget(t *testing.T) {
 				t.Errorf("called %q, want %q", target, c.config.Address)
 			}
 		})
+	}
+}
+
+func TestTargetOfSeveralAddresses(t *testing.T) {
+	got := target(t, engine.TargetConfig{Address: "127.0.0.1:80,127.0.0.2:81,127.0.0.1:80,127.0.0.1:82"}).Addresses()
+	want := []netip.AddrPort{
+		netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:81"), netip.MustParseAddrPort("127.0.0.1:82"),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("resolved to %v, want each once: %v", got, want)
+	}
+	if _, err := engine.NewTarget(t.Context(), engine.TargetConfig{Address: "127.0.0.1:80,127.0.0.2"}); err == nil || !strings.Contains(err.Error(), "want host:port") {
+		t.Errorf("error %v, want one about the second address", err)
+	}
+}
+
+// Connections go to all targets in turn, and each process begins at its own.
+func TestTargetsTakeTurns(t *testing.T) {
+	arrived := make(chan int, 1)
+	var list []string
+	for number := range 3 {
+		list = append(list, serve(t, "127.0.0.1:0", func(c *net.TCPConn) {
+			arrived <- number
+			swallow(c)
+		}))
+	}
+	for first := range 4 {
+		l := one(t)
+		several := target(t, engine.TargetConfig{Address: strings.Join(list, ","), First: first})
+		for i := range 4 {
+			var c engine.Conn
+			dial(t, l, &c, several, &handler{})
+			if got, want := receive(t, arrived, "accept"), (first+i)%3; got != want {
+				t.Errorf("beginning at %d, connection %d went to target %d, want %d", first, i, got, want)
+			}
+		}
 	}
 }

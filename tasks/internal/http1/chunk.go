@@ -1,5 +1,7 @@
 package http1
 
+import "bytes"
+
 // maxSizeDigits is more than MaxBody needs and less than overflows.
 const maxSizeDigits = 15
 
@@ -35,10 +37,8 @@ func (p *Parser) readChunk(line []byte) error {
 // endsSize says whether what follows a chunk's size is an extension or white
 // space.
 func endsSize(rest []byte) bool {
-	for _, c := range rest {
-		if c == '\r' {
-			return false
-		}
+	if bytes.IndexByte(rest, '\r') >= 0 {
+		return false
 	}
 	return len(rest) == 0 || rest[0] == ';' || len(trim(rest)) == 0
 }

@@ -23,7 +23,7 @@ func readByStandard(text []byte, forHEAD bool) (o outcome) {
 		request.Method = http.MethodHead
 	}
 	for {
-		response, err := http.ReadResponse(reader, request)
+		response, err := http.ReadResponse(reader, request) //nolint:bodyclose // there is no connection behind it
 		if err != nil {
 			return outcome{err: err}
 		}

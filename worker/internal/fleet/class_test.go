@@ -191,9 +191,9 @@ type undecided struct{ *ledger }
 func (d undecided) Choose() user.Definition {
 	switch d.text {
 	case "event":
-		return scribes{d.ledger}
+		return scribes(d)
 	case "blocking":
-		return clerks{d.ledger}
+		return clerks(d)
 	default:
 		return d.ledger
 	}

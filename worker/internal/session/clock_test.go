@@ -61,7 +61,7 @@ func TestReportsFollowAQuitQuickly(t *testing.T) {
 
 func TestSilenceWithoutConnection(t *testing.T) {
 	c := joined(t).in(session.Running)
-	c.Down(c.now)
+	c.Down(c.now, 0)
 	c.effects(without(c.tick(300*s, false), session.CollectStats))
 	c.state(session.Running)
 }
@@ -166,7 +166,7 @@ func TestOutageIsNotSilence(t *testing.T) {
 	if got := c.retry(9600 * ms); count(got, session.EndUsers) != 0 {
 		t.Error("what was before the connection was counted as its silence")
 	}
-	if got := c.retry(500 * ms); count(got, session.EndUsers) != 1 {
+	if got := c.retry(3 * s); count(got, session.EndUsers) != 1 {
 		t.Error("the silence was not noticed")
 	}
 }

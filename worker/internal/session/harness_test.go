@@ -105,7 +105,7 @@ func (c *conversation) retry(span time.Duration) []session.Effect {
 	for end := c.now + span; c.now < end; {
 		got := c.tick(50*ms, true)
 		if count(got, session.Reconnect) > 0 {
-			got = append(got, c.outage(200*ms, false)...)
+			got = append(got, c.outage(1500*ms, false)...)
 		}
 		all = append(all, got...)
 	}
@@ -114,7 +114,7 @@ func (c *conversation) retry(span time.Duration) []session.Effect {
 
 // outage ends the connection and brings a new one after that time.
 func (c *conversation) outage(span time.Duration, refused bool) []session.Effect {
-	c.Down(c.now)
+	c.Down(c.now, 0)
 	c.now += span
 	return c.Up(c.now, refused)
 }

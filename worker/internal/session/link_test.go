@@ -153,7 +153,7 @@ func TestEmptiedWithoutConnection(t *testing.T) {
 	for _, state := range []session.State{session.Stopping, session.Rejoining} {
 		t.Run(state.String(), func(t *testing.T) {
 			c := joined(t).in(state)
-			c.Down(c.now)
+			c.Down(c.now, 0)
 			c.effects(c.Step(c.now, session.Emptied))
 			c.state(session.Ready)
 			c.now += s

@@ -157,14 +157,14 @@ func (m *Machine) Up(now time.Duration, refused bool) []Effect {
 	return []Effect{SendHeartbeat, CollectStats}
 }
 
-// Down says that the connection is gone, and since when the master's host has
-// been silent: from then on the master has been missing this worker.
-func (m *Machine) Down(since time.Duration) {
+// Down says that the connection is gone, and for how long the master's host had
+// been silent: for so long the master has been missing this worker.
+func (m *Machine) Down(now, quiet time.Duration) {
 	if m.counted() {
-		m.missedSince = since
+		m.missedSince = now - quiet
 	}
 	m.connected, m.registered, m.known, m.ackDue, m.resumeDue = false, false, false, 0, 0
-	m.downSince = since
+	m.downSince = now
 }
 
 // Step feeds one input and returns the effects of its row, less those that
@@ -280,7 +280,7 @@ func (m *Machine) reconnect(now time.Duration) []Effect {
 	if !m.connected {
 		return nil
 	}
-	m.Down(now)
+	m.Down(now, 0)
 	return []Effect{Reconnect}
 }
 
@@ -360,7 +360,7 @@ func (m *Machine) silence(now time.Duration, alive bool) []Effect {
 		// master's books.
 		m.state = Left
 		return []Effect{ExitSilent}
-	case now-max(m.lastWord, m.unheardSince) >= m.times.Unknown && !m.deafWarned && m.ackDue == 0:
+	case now-m.heardUntil() >= m.times.Unknown && now >= m.resumeDue && !m.deafWarned && m.ackDue == 0:
 		// Once, until a heartbeat is answered: a second client_ready on one
 		// connection would give the worker a double share.
 		m.deafWarned = true
@@ -372,6 +372,15 @@ func (m *Machine) silence(now time.Duration, alive bool) []Effect {
 		return m.Step(now, Forgotten)
 	}
 	return nil
+}
+
+// heardUntil is when the master last showed that it knows this worker; on
+// connections on which it has not, the time of the first of them.
+func (m *Machine) heardUntil() time.Duration {
+	if m.unheard {
+		return m.unheardSince
+	}
+	return m.lastWord
 }
 
 // lookup finds the row; the table has one for every pair, which its test

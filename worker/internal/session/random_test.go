@@ -44,7 +44,7 @@ func (w *witness) act(choice byte) {
 	case 2:
 		w.downSince = w.now
 		w.up = false
-		w.Down(w.now)
+		w.Down(w.now, 0)
 	case 3:
 		w.waiting = false
 		w.refused = w.refused && !w.up

@@ -170,7 +170,7 @@ func TestEnds(t *testing.T) {
 		})
 		t.Run(test.name+", no connection", func(t *testing.T) {
 			c := joined(t).in(test.state)
-			c.Down(c.now)
+			c.Down(c.now, 0)
 			got := test.ask(c)
 			if !test.atOnce && !test.nothing {
 				c.effects(got, test.want...)

@@ -34,7 +34,9 @@ type link struct {
 	// written counts the messages of this connection up to and with the last
 	// Write that was begun. The writer counts, the reader checks answers by it.
 	written atomic.Uint64
-	parted  bool // the peer closed its side; for mayBeHeld, once the reader has ended
+	proof   chan struct{} // cap 1; a token when more was proved to have arrived
+	deaf    chan struct{} // closed when the reader is gone
+	parted  bool          // the peer closed its side; for mayBeHeld, once the reader has ended
 }
 
 // connect dials the master and shakes hands.
@@ -50,6 +52,8 @@ func connect(ctx context.Context, config Config) (*link, error) {
 		pongs:  make(chan []byte, pongQueue),
 		ending: make(chan struct{}),
 		ended:  make(chan struct{}),
+		proof:  make(chan struct{}, 1),
+		deaf:   make(chan struct{}),
 	}, nil
 }
 
@@ -58,7 +62,10 @@ func connect(ctx context.Context, config Config) (*link, error) {
 func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	var tasks sync.WaitGroup
 	readEnd, writeEnd := make(chan error, 1), make(chan error, 1)
-	tasks.Go(func() { readEnd <- l.read(d, epoch) })
+	tasks.Go(func() {
+		defer close(l.deaf)
+		readEnd <- l.read(d, epoch)
+	})
 	tasks.Go(func() {
 		defer close(l.ended)
 		writeEnd <- l.write(d)
@@ -84,10 +91,10 @@ func (l *link) serve(ctx context.Context, d *Dealer, epoch uint64) error {
 	} else {
 		d.outbox.drop()
 	}
-	// The writer finishes its queue and sends a FIN; the reader reads on until
-	// the peer has closed its side too. Closing at once would send a RST if
-	// anything had arrived unread, and on a RST the peer's kernel throws away
-	// what the peer has not read yet.
+	// The writer finishes its queue, waits for the proof that it arrived and
+	// sends a FIN; the reader reads on until the peer has closed its side too.
+	// Closing at once would send a RST if anything had arrived unread, and on a
+	// RST the peer's kernel throws away what the peer has not read yet.
 	close(l.ending)
 	limit := time.AfterFunc(d.config.Linger, func() { _ = l.conn.Close() })
 	tasks.Wait()
@@ -167,6 +174,10 @@ func (l *link) command(d *Dealer, body []byte) error {
 		// No peer can have read more than was written, whatever it says.
 		if written, ok := parsePong(data); ok && written <= l.written.Load() {
 			d.delivered.Store(written)
+			select {
+			case l.proof <- struct{}{}:
+			default:
+			}
 		}
 	case commandError:
 		return fmt.Errorf("%w: it reports %q", ErrProtocol, errorReason(data))
@@ -213,12 +224,25 @@ func (l *link) write(d *Dealer) error {
 		}
 		batch = d.outbox.take(batch, batchBytes)
 		if ending && len(batch) == 0 {
+			l.awaitProof(d)
 			return l.finish()
 		}
 		for _, body := range batch {
 			buffer = appendMessage(buffer, body)
 		}
 		buffer = appendPing(buffer, d.config.PingTTL, l.written.Add(uint64(len(batch))))
+	}
+}
+
+// awaitProof waits for the answer to the last PING: what stands between the two
+// may drop it once there is a FIN. The end of the reader ends the wait.
+func (l *link) awaitProof(d *Dealer) {
+	for d.delivered.Load() < l.written.Load() {
+		select {
+		case <-l.proof:
+		case <-l.deaf:
+			return
+		}
 	}
 }
 
