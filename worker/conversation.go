@@ -46,6 +46,7 @@ type clearing struct {
 	abandoned bool // users that do not end are given up
 	final     bool // the collection under way began when all were gone
 	limit     time.Duration
+	left      int // users that were there when the limit was set
 }
 
 // message decodes and takes one message of the master. One that cannot be
@@ -153,7 +154,7 @@ func (w *Worker) sendHeartbeat() {
 func (w *Worker) clear(grace time.Duration, patient bool) {
 	grace = min(grace, longestGrace)
 	w.goal = goal{}
-	w.clearing = clearing{active: true, limit: w.now() + grace + lateLimit}
+	w.clearing = clearing{active: true, limit: w.now() + grace + lateLimit, left: w.fleet.Remaining()}
 	w.fleet.Clear(grace, patient)
 }
 

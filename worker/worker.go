@@ -243,13 +243,25 @@ func (w *Worker) now() time.Duration { return w.fleet.Clock().Now() }
 
 func (w *Worker) tick() {
 	now := w.now()
-	if w.clearing.active && now > w.clearing.limit {
+	if w.clearing.active && now > w.clearing.limit && !w.stillClearing(now) {
 		w.config.Logger.Error("users did not end in time; going on without them", "users", w.fleet.Late())
 		w.clearing.abandoned = true
 	}
 	w.perform(w.machine.Tick(now, w.alive()))
 	w.forwardExceptions()
 	w.fleetChanged()
+}
+
+// stillClearing says that users go on leaving, if late: a host with many worker
+// processes has more to do than the limit is made for. The limit then starts
+// anew.
+func (w *Worker) stillClearing(now time.Duration) bool {
+	remaining := w.fleet.Remaining()
+	if w.clearing.abandoned || remaining >= w.clearing.left {
+		return false
+	}
+	w.clearing.left, w.clearing.limit = remaining, now+lateLimit
+	return true
 }
 
 // alive says whether the master's host was heard lately, if only its PONG.

@@ -32,7 +32,8 @@ type process struct {
 	name    string
 	command *exec.Cmd
 	log     string
-	ended   chan error
+	ended   chan struct{} // closed when err is there
+	err     error
 }
 
 // start starts a program in a process group of its own, so that a Ctrl-C at the
@@ -44,13 +45,16 @@ func start(name, folder, path string, arguments ...string) (*process, error) {
 		return nil, err
 	}
 	defer output.Close()
-	p := &process{name: name, command: exec.Command(path, arguments...), log: log, ended: make(chan error, 1)}
+	p := &process{name: name, command: exec.Command(path, arguments...), log: log, ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = output, output
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("starting the %s: %w", name, err)
 	}
-	go func() { p.ended <- p.command.Wait() }()
+	go func() {
+		p.err = p.command.Wait()
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -62,12 +66,12 @@ func (p *process) stop() error {
 	// A process that has ended needs no signal.
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {
-	case err := <-p.ended:
+	case <-p.ended:
 		var exit *exec.ExitError
-		if errors.As(err, &exit) { // the code says how the test went, not how it ended
+		if errors.As(p.err, &exit) { // the code says how the test went, not how it ended
 			return nil
 		}
-		return err
+		return p.err
 	case <-time.After(leaveTimeout):
 		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
 		<-p.ended
@@ -96,7 +100,7 @@ func (c *crew) launch(ctx context.Context, o *options, p *plan) (err error) {
 		"--interval", p.interval().String(), "--message", "ok", "--admin", strconv.Itoa(adminPort)); err != nil {
 		return err
 	}
-	if err := c.await(ctx, "the target", func() bool { _, err := c.targetStats(ctx); return err == nil }); err != nil {
+	if err := c.await(ctx, c.target, func() bool { _, err := c.targetStats(ctx); return err == nil }); err != nil {
 		return err
 	}
 	locustfile, err := filepath.Abs(o.locustfile)
@@ -110,25 +114,30 @@ func (c *crew) launch(ctx context.Context, o *options, p *plan) (err error) {
 		"--host", p.listen(), "TcpHoldUser"); err != nil {
 		return err
 	}
-	if err := c.await(ctx, "the master", func() bool { _, err := c.masterStats(ctx); return err == nil }); err != nil {
+	if err := c.await(ctx, c.master, func() bool { _, err := c.masterStats(ctx); return err == nil }); err != nil {
 		return err
 	}
 	if c.workers, err = start("workers", c.folder, o.binary, "worker", "--master-host", "127.0.0.1", "--master-port", strconv.Itoa(masterPort),
 		"--processes", strconv.Itoa(p.Workers), "--json-file", filepath.Join(c.folder, "own.json")); err != nil {
 		return err
 	}
-	return c.await(ctx, "the workers", func() bool {
+	return c.await(ctx, c.workers, func() bool {
 		stats, err := c.masterStats(ctx)
 		return err == nil && stats.ready() == p.Workers
 	})
 }
 
-// await polls until it holds.
-func (c *crew) await(ctx context.Context, what string, holds func() bool) error {
+// await polls until it holds, as long as the process is there.
+func (c *crew) await(ctx context.Context, p *process, holds func() bool) error {
 	deadline := time.Now().Add(startTimeout)
 	for !holds() {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s is not ready after %v; the logs are in %s", what, startTimeout, c.folder)
+			return fmt.Errorf("the %s is not ready after %v; see %s", p.name, startTimeout, p.log)
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("the %s has ended at once (%v); see %s", p.name, p.command.ProcessState, p.log)
+		default:
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err

@@ -57,7 +57,9 @@ func newPlan(o *options, h *host) (*plan, error) {
 	p := &plan{
 		N: o.n, Rate: o.rate, Workers: max(processes, min(h.Cores, o.n)), Targets: processes,
 		Ports: o.targetPorts, Sources: o.sources,
-		IntervalS: (ramp + ramp/10 + pushMargin).Round(time.Second).Seconds(),
+		// Twice the ramp: the second round of pushes must not begin before the
+		// first, which takes as long as the ramp, and the stop are over.
+		IntervalS: (2*ramp + pushMargin).Round(time.Second).Seconds(),
 	}
 	ports := h.LastPort - h.FirstPort + 1
 	if p.Ports == 0 {

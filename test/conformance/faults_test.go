@@ -9,27 +9,20 @@ import (
 	"upsurge/test/locust"
 	"upsurge/test/relay"
 	"upsurge/test/scene"
+	"upsurge/worker"
 )
 
 func TestCheck21ResumesWithoutReady(t *testing.T) {
 	check(t, 21, false, func(s *stand) {
 		j := s.joined()
 		id := j.Requests().Workers[0].ID
-		workers := 1
-		if !s.replies() {
-			scene.StartWorkers(s, j.Master.Port(), 1) // see below
-			workers++
-			scene.AwaitReady(j.Master, workers)
-		}
-		users := 8 * workers
-		j.Swarm(users, float64(users), nil)
-		awaitUsers(j.Master, users)
+		j.Swarm(8, 8, nil)
+		awaitUsers(j.Master, 8)
 		for _, fault := range []struct {
 			name  string
 			cause func()
 		}{
 			{"reconnect", func() { sendToWorkers(s, j.Master, "reconnect", "null", id) }},
-			{"reset", func() { j.Cut(true) }},
 			{"end of stream", func() { j.Cut(false) }},
 			{"rebind", func() {
 				if status, body := j.Post("/conformance/break", nil); status != http.StatusOK {
@@ -37,16 +30,28 @@ func TestCheck21ResumesWithoutReady(t *testing.T) {
 				}
 			}},
 		} {
-			s.resumes(j, users, fault.name, fault.cause)
+			s.resumes(j, fault.name, fault.cause)
 		}
 		if strings.Contains(j.Log(), "failed to send heartbeat") {
+			s.Error("the worker was missing for a while")
+		}
+		workers := 1
+		if !s.replies() {
+			workers++
+			scene.StartWorkers(s, j.Master.Port(), 1) // keeps the test going, see missedAfterReset
+			j.WaitFor(patience, "the second worker's share", func(r locust.RequestsJSON) bool {
+				return r.CountWorkers("running") == workers && r.UserCount == 8 && evenly(r, workers)
+			})
+		}
+		s.resumes(j, "reset", func() { j.Cut(true) })
+		if strings.Contains(j.Log(), "failed to send heartbeat") {
 			s.missedAfterReset()
-		} else if c := j.push.Counters(); c.Accepted != int64(users) || c.Open != int64(users) {
+		} else if c := j.push.Counters(); workers == 1 && (c.Accepted != 8 || c.Open != 8) {
 			s.Errorf("the users did not stay: %+v", c)
 		}
-		j.Swarm(users+4, float64(users), nil)
-		awaitUsers(j.Master, users+4)
-		awaitOpen(s, j.push, users+4)
+		j.Swarm(12, 12, nil)
+		awaitUsers(j.Master, 12)
+		awaitOpen(s, j.push, 12)
 		onlyOnce(s, j.Master, workers)
 		hears(s, j.Master)
 	})
@@ -67,7 +72,7 @@ func (s *stand) missedAfterReset() {
 
 // resumes breaks the connection and waits until the worker is back on a new
 // one, seen by the master with its users.
-func (s *stand) resumes(j joined, users int, name string, cause func()) {
+func (s *stand) resumes(j joined, name string, cause func()) {
 	s.Helper()
 	before, _ := j.Last(relay.ToMaster, "heartbeat")
 	ready := j.Count(relay.ToMaster, "client_ready")
@@ -85,7 +90,7 @@ func (s *stand) resumes(j joined, users int, name string, cause func()) {
 		})
 	}
 	j.WaitFor(patience, "the worker's users after "+name, func(r locust.RequestsJSON) bool {
-		return r.State == "running" && r.CountWorkers("running") == len(r.Workers) && r.UserCount == users
+		return r.State == "running" && r.CountWorkers("running") == len(r.Workers) && r.UserCount == 8
 	})
 	if n := j.Count(relay.ToMaster, "client_ready"); n != ready {
 		s.Errorf("client_ready after %s", name)
@@ -120,9 +125,10 @@ func TestCheck22NetworkGone(t *testing.T) {
 		time.Sleep(time.Until(begin.Add(90 * time.Second)))
 		wire.Heal()
 		healed := time.Now()
-		master.WaitFor(patience, "the worker to be back", func(r locust.RequestsJSON) bool {
-			return len(r.Workers) == 2 && r.CountWorkers("missing") == 0
-		})
+		if worker.Transport != ownTransport {
+			s.clash(master, wire)
+		}
+		master.WaitFor(patience, "the worker to be back", bothThere)
 		s.Logf("back %v after an outage of 90 s", time.Since(healed).Round(100*time.Millisecond))
 		if n := wire.Count(relay.ToMaster, "client_ready"); n <= ready {
 			s.Error("no client_ready although the master had deleted the worker")
@@ -133,6 +139,26 @@ func TestCheck22NetworkGone(t *testing.T) {
 			s.Error("the worker gave up")
 		}
 	})
+}
+
+// ownTransport is the build that speaks ZMTP by itself.
+const ownTransport = "zmtp"
+
+func bothThere(r locust.RequestsJSON) bool {
+	return len(r.Workers) == 2 && r.CountWorkers("missing") == 0
+}
+
+// clash gives the build on libczmq its chance, and then does what the master's
+// kernel does in the end: it notices that the old connection is dead.
+func (s *stand) clash(master *locust.Master, wire *relay.Relay) {
+	s.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Second) {
+		if bothThere(master.Requests()) {
+			return
+		}
+	}
+	s.limited("libzmq does not make the master drop a connection that fell silent while data passed on it, and the master hears no second one of the same worker: where nothing between them ends the old one either, this build is back only when the master's TCP keepalive gives it up; the build zmtp is back at once")
+	wire.Forget()
 }
 
 // obeys starts a new test and looks whether both workers do their shares.

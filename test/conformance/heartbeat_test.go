@@ -121,7 +121,7 @@ func TestCheck06WorkerRow(t *testing.T) {
 		if r := j.Requests(); len(r.Workers) != 1 || r.Workers[0].UserCount != 0 || r.Workers[0].State != "ready" {
 			s.Errorf("before the test: %+v", r.Workers)
 		}
-		j.Swarm(200, 40, nil)
+		j.Swarm(200, 20, nil)
 		j.WaitFor(patience, "the state spawning", func(r locust.RequestsJSON) bool { return r.CountWorkers("spawning") == 1 })
 		awaitUsers(j.Master, 200)
 		var row locust.WorkerRow

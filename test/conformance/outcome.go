@@ -14,7 +14,7 @@ import (
 type Result string
 
 // The results. Limited means that the check holds as far as this release of
-// Locust lets it, and that the rest was seen to be Locust's doing.
+// Locust, or libzmq, lets it, and that the rest was seen to be their doing.
 const (
 	Passed  Result = "pass"
 	Failed  Result = "fail"

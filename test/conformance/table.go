@@ -37,7 +37,7 @@ libczmq).
 `)
 	page.WriteString(r.about())
 	r.table(&page, columns)
-	page.WriteString("\n✅ holds · 🟡 holds as far as this Locust lets it, see the note · ⚪ could not be run here, see the note · 🔴 **fail** · – not run\n")
+	page.WriteString("\n✅ holds · 🟡 holds as far as this Locust or libzmq lets it, see the note · ⚪ could not be run here, see the note · 🔴 **fail** · – not run\n")
 	for i, note := range r.notes() {
 		fmt.Fprintf(&page, "\n%d. %s", i+1, note)
 	}

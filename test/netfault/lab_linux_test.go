@@ -106,8 +106,8 @@ func (l *lab) drop(what, a, b string) {
 // RST to the other side.
 func (l *lab) reset(host, peer string) {
 	l.t.Helper()
-	command := append(l.on(host)[1:], "ss", "--kill", "--tcp", "--numeric", "dst", l.network(peer))
-	if killed := l.run("ip", command...); !strings.Contains(killed, "ESTAB") {
+	killed := l.run("ip", append(l.on(host)[1:], "ss", "--kill", "--tcp", "--numeric", "dst", l.network(peer))...)
+	if !strings.Contains(killed, "ESTAB") {
 		l.t.Fatalf("no connection between %s and %s was reset: %s", host, peer, killed)
 	}
 }

@@ -149,6 +149,18 @@ func (r *Relay) Heal() {
 	r.changed.Broadcast()
 }
 
+// Forget ends the connections that Heal left half open, as a host does that is
+// asked about a connection which it does not know: with a reset.
+func (r *Relay) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.connections {
+		if c.halfOpen {
+			c.end(true)
+		}
+	}
+}
+
 // Judge decides about each message from now on; nil lets all pass. It is
 // called on the goroutines that carry and must not call the relay.
 func (r *Relay) Judge(judge func(Message) Verdict) {

@@ -20,6 +20,8 @@ const (
 	outputTimeout = 20 * time.Second
 	// endTimeout is how long a process may take to leave after SIGTERM.
 	endTimeout = 15 * time.Second
+	// dumpTimeout is how long it may take to print its goroutines.
+	dumpTimeout = 3 * time.Second
 )
 
 // Binary is the path of the upsurge that is tested.
@@ -90,8 +92,13 @@ func (p *Process) cleanup() {
 	case <-p.Ended:
 	case <-time.After(endTimeout):
 		p.t.Errorf("%v did not end after SIGTERM", p.Command.Args)
-		p.Signal(syscall.SIGKILL)
-		<-p.Ended
+		p.Signal(syscall.SIGQUIT) // a Go program prints where it stands
+		select {
+		case <-p.Ended:
+		case <-time.After(dumpTimeout):
+			p.Signal(syscall.SIGKILL)
+			<-p.Ended
+		}
 	}
 	if p.t.Failed() {
 		p.t.Logf("%v:\n%s", p.Command.Args, p.Output)

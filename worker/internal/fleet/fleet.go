@@ -288,6 +288,17 @@ func (f *Fleet) Late() int {
 	return late
 }
 
+// Remaining is the number of users that are still there, asked to leave or not.
+func (f *Fleet) Remaining() int {
+	remaining := f.Late()
+	for _, class := range f.classes {
+		for group := range class.opened {
+			remaining += group.Placed()
+		}
+	}
+	return remaining
+}
+
 // Cut is the number of users of this test that ended with something in flight.
 func (f *Fleet) Cut() int {
 	cut := 0

@@ -72,11 +72,10 @@ func Failure(descriptor int) syscall.Errno {
 //
 // Neither this nor Write ever waits, so the runtime isn't told of the calls. If
 // it were, it would look after its processor in each: with one processor that
-// costs a switch of threads in every tenth call. Package unix would only pass
-// the calls on, with the arguments on the stack.
+// costs a switch of threads in every tenth call.
 func Read(descriptor int, buffer []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(descriptor),
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(descriptor),
 			uintptr(unsafe.Pointer(unsafe.SliceData(buffer))), uintptr(len(buffer)))
 		if errno == unix.EINTR {
 			continue
@@ -92,7 +91,7 @@ func Read(descriptor int, buffer []byte) (int, syscall.Errno) {
 // that it takes none at present.
 func Write(descriptor int, data []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(descriptor),
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(descriptor),
 			uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 		if errno == unix.EINTR {
 			continue
