@@ -233,7 +233,13 @@ func TestProcessShare(t *testing.T) {
 	}{
 		{value: "3/8", want: user.Share{Index: 2, Count: 8}},
 		{value: "1/1", want: user.Share{Index: 0, Count: 1}},
-		{value: ""}, {value: "3"}, {value: "0/8"}, {value: "9/8"}, {value: "x/8"}, {value: "3/x"}, {value: "-1/8"},
+		{value: ""},
+		{value: "3"},
+		{value: "0/8"},
+		{value: "9/8"},
+		{value: "x/8"},
+		{value: "3/x"},
+		{value: "-1/8"},
 	}
 	for _, c := range cases {
 		t.Setenv(processVariable, c.value)

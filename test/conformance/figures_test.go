@@ -108,6 +108,7 @@ func TestCheck19EmptyReports(t *testing.T) {
 		wire := relay.Start(s, master.Port())
 		startClasses(s, workerSettings{Port: wire.Port()})
 		scene.AwaitReady(master, 1)
+		awaitCount(s, wire, relay.ToMaster, "stats", 1) // also before the first test
 		master.Swarm(3, 3, nil)
 		awaitUsers(master, 3)
 		awaitCount(s, wire, relay.ToMaster, "stats", 4)

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"net"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -93,4 +94,22 @@ func TestPortOfSomethingElse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Users that take every descriptor do not cut the worker off from its master.
+func TestRejoinWithoutDescriptors(t *testing.T) {
+	executable := locust.Executables(t)[0]
+	push := scene.StartTarget(t, "push", "--interval", "1h")
+	master := locust.Start(t, locust.Config{
+		Executable: executable, Locustfile: "../../scripts/locustfile.py", Web: true,
+		Args: []string{"TcpHoldUser", "--tcp-hold-host", push.Address},
+	})
+	worker := scene.StartCommand(t, exec.Command("sh", "-c", `ulimit -n 256; exec "$0" "$@"`, scene.Binary(t), "worker", "--master-port", itoa(master.Port())))
+	joined := func(r locust.RequestsJSON) bool { return r.CountWorkers("ready") == 1 }
+	master.WaitFor(20*time.Second, "the worker", joined)
+	master.Swarm(400, 400, nil)
+	worker.WaitOutput("no descriptors")
+	master.Kill()
+	master.Restart()
+	master.WaitFor(30*time.Second, "the worker again", joined)
 }

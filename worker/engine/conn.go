@@ -43,7 +43,13 @@ func (l *Loop) Dial(c *Conn, t *Target, h Handler) error {
 	l.wheel.Cancel(&c.timer) // of a Pause
 	c.moment = l.clock.Now()
 	l.dialed.Add(1)
-	if why := c.connect(t); why != reasonNone {
+	why := l.budget.take()
+	if why == reasonNone {
+		if why = c.connect(t); why != reasonNone {
+			l.budget.give()
+		}
+	}
+	if why != reasonNone {
 		l.failed.Add(1)
 		c.fail(why)
 		return nil
@@ -200,6 +206,7 @@ func (c *Conn) drop(reset bool) {
 	if c.wired() {
 		c.loop.wheel.Cancel(&c.timer)
 		c.disconnect(reset)
+		c.loop.budget.give()
 	}
 	c.state = stateIdle
 	c.broken = reasonNone

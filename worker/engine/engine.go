@@ -33,6 +33,10 @@ type Config struct {
 	// ReadBuffer is the size of a loop's read buffer, hence the most that one
 	// OnData gets, in bytes; 0 means 64 KiB.
 	ReadBuffer int
+	// Connections bounds the connections and dials of all loops together; one
+	// more fails as it does when a process has no descriptor left. 0 means no
+	// bound. It keeps descriptors free for what else the process needs.
+	Connections int
 	// OnPanic, if not nil, is told of a panic in a callback or a posted function:
 	// its value and the stack. It is called on the loop's goroutine and must not
 	// panic itself. The engine goes on either way: a panic in OnOpen or OnData
@@ -48,6 +52,9 @@ func (c *Config) normalize() error {
 	}
 	if c.ReadBuffer < 0 || (c.ReadBuffer > 0 && c.ReadBuffer < minReadBuffer) {
 		faults = append(faults, fmt.Errorf("engine: ReadBuffer is %d, want 0 (64 KiB) or at least %d bytes", c.ReadBuffer, minReadBuffer))
+	}
+	if c.Connections < 0 {
+		faults = append(faults, fmt.Errorf("engine: Connections is %d, want 0 (no bound) or more", c.Connections))
 	}
 	if c.Loops == 0 {
 		c.Loops = runtime.GOMAXPROCS(0)
@@ -76,8 +83,9 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{}
+	shared := &budget{most: int64(config.Connections)}
 	for i := range config.Loops {
-		l, err := newLoop(i, config)
+		l, err := newLoop(i, config, shared)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("engine: loop %d of %d: %w", i, config.Loops, err), e.release())
 		}

@@ -49,6 +49,7 @@ type Counts struct {
 type Loop struct {
 	index    int
 	clock    Clock
+	budget   *budget // shared by all loops of the engine
 	onPanic  func(value any, stack []byte)
 	random   *rand.Rand
 	wheel    *wheel.Wheel
@@ -77,10 +78,11 @@ type Loop struct {
 	sockets sockets // what the platform needs
 }
 
-func newLoop(index int, config Config) (*Loop, error) {
+func newLoop(index int, config Config, shared *budget) (*Loop, error) {
 	l := &Loop{
 		index:   index,
 		clock:   config.Clock,
+		budget:  shared,
 		onPanic: config.OnPanic,
 		random:  rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		wheel:   wheel.New(config.Clock.Now()),

@@ -20,8 +20,11 @@ func TestCountPorts(t *testing.T) {
 		{name: "reserved outside", span: "32768 60999", reserved: "5557-5558,8089", want: 28232},
 		{name: "reserved across the edges", span: "1000 1999", reserved: "990-1009,1990-2010", want: 980},
 		{name: "all reserved", span: "1000 1999", reserved: "1-65535", want: 0},
-		{name: "empty"}, {name: "one field", span: "1000"}, {name: "text", span: "a b"},
-		{name: "falling", span: "2000 1000"}, {name: "odd reservation", span: "1000 2000", reserved: "x-y"},
+		{name: "empty"},
+		{name: "one field", span: "1000"},
+		{name: "text", span: "a b"},
+		{name: "falling", span: "2000 1000"},
+		{name: "odd reservation", span: "1000 2000", reserved: "x-y"},
 	}
 	for _, c := range cases {
 		if got := countPorts(c.span, c.reserved); got != c.want {

@@ -83,7 +83,9 @@ func New(config Config) (*Fleet, error) {
 	f.runEnds, f.runEnded = context.WithCancel(context.Background())
 	f.testEnds, f.cancel = context.WithCancel(f.runEnds)
 	var err error
-	f.engine, err = engine.New(engine.Config{Loops: config.Loops, Clock: clock, OnPanic: f.panicked})
+	f.engine, err = engine.New(engine.Config{
+		Loops: config.Loops, Clock: clock, OnPanic: f.panicked, Connections: connectionLimit(),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making the event loops: %w", err)
 	}

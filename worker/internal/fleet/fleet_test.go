@@ -271,7 +271,7 @@ func TestEverySampleArrives(t *testing.T) {
 				h.until("the wish is fulfilled", h.Placed)
 			}
 		}
-		h.Clear(time.Duration(random.IntN(5)) * time.Millisecond, true)
+		h.Clear(time.Duration(random.IntN(5))*time.Millisecond, true)
 		h.until("nobody is left", h.Empty)
 		h.everySample()
 		h.counts(nil)
