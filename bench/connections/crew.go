@@ -67,8 +67,7 @@ func (p *process) stop() error {
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
-		var exit *exec.ExitError
-		if errors.As(p.err, &exit) { // the code says how the test went, not how it ended
+		if _, exited := errors.AsType[*exec.ExitError](p.err); exited { // the code says how the test went, not how it ended
 			return nil
 		}
 		return p.err

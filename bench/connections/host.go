@@ -86,8 +86,14 @@ var socketSlabs = []struct {
 	name      string
 	otherwise float64
 }{
-	{"TCP", 0}, {"sock_inode_cache", 0}, {"filp", 256}, {"dentry", 192}, {"eventpoll_epi", 128}, {"eventpoll_pwq", 64},
-	{"lsm_file_cache", 0}, {"lsm_inode_cache", 0},
+	{"TCP", 0},
+	{"sock_inode_cache", 0},
+	{"filp", 256},
+	{"dentry", 192},
+	{"eventpoll_epi", 128},
+	{"eventpoll_pwq", 64},
+	{"lsm_file_cache", 0},
+	{"lsm_inode_cache", 0},
 }
 
 // slab is one cache of the kernel's: the objects in use, and what each takes

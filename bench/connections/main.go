@@ -98,7 +98,7 @@ func (o *options) run(ctx context.Context) (err error) {
 	if err != nil || o.planOnly {
 		return err
 	}
-	applied, err := applySettings(os.Stdout, plan.settings(host))
+	applied, err := applySettings(os.Stdout, plan.settings())
 	defer func() { err = errors.Join(err, applied.putBack(os.Stdout)) }()
 	if err != nil {
 		return err

@@ -121,7 +121,7 @@ func (p *plan) ramp() time.Duration {
 }
 
 // settings are the host's limits that would be in the way.
-func (p *plan) settings(h *host) []setting {
+func (p *plan) settings() []setting {
 	files := int64(math.Ceil(1.1*float64(2*p.N))) + 65536
 	return []setting{
 		{key: "fs.file-max", least: files, why: "both ends of every connection are on this host"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,16 +61,16 @@ func applySettings(out io.Writer, settings []setting) (changes, error) {
 // somebody else has changed since is theirs.
 func (c changes) putBack(out io.Writer) error {
 	var faults []error
-	for i := len(c) - 1; i >= 0; i-- {
-		if now := readSetting(settingPath(c[i].key)); now != c[i].applied {
-			fmt.Fprintf(out, "setting %s: left at %s, which somebody else has set\n", c[i].key, now)
+	for _, made := range slices.Backward(c) {
+		if now := readSetting(settingPath(made.key)); now != made.applied {
+			fmt.Fprintf(out, "setting %s: left at %s, which somebody else has set\n", made.key, now)
 			continue
 		}
-		if err := sysctl(c[i].key, c[i].old); err != nil {
-			faults = append(faults, fmt.Errorf("putting back %s = %s: %w", c[i].key, c[i].old, err))
+		if err := sysctl(made.key, made.old); err != nil {
+			faults = append(faults, fmt.Errorf("putting back %s = %s: %w", made.key, made.old, err))
 			continue
 		}
-		fmt.Fprintf(out, "setting %s: back to %s\n", c[i].key, c[i].old)
+		fmt.Fprintf(out, "setting %s: back to %s\n", made.key, made.old)
 	}
 	return errors.Join(faults...)
 }

@@ -232,3 +232,17 @@ func TestTargetProcessesDieWithTheirParent(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// The parent says it before it starts a process.
+func TestTargetAddressInUseByProcesses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	root := newRootCommand()
+	root.SetArgs([]string{"target", "echo", "--processes", "2", "--listen", taken.Addr().String()})
+	if err := root.Execute(); exitCode(err) != exitFailures || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("exit code %d, %v", exitCode(err), err)
+	}
+}

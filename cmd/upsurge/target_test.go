@@ -38,7 +38,6 @@ func TestTargetUsage(t *testing.T) {
 		{name: "missing certificate", args: []string{"http", "--tls-cert", missing, "--tls-key", missing}, code: exitFailures, want: missing},
 		{name: "address in use", args: []string{"echo", "--listen", taken.Addr().String()}, code: exitFailures, want: "address already in use"},
 		{name: "admin address in use", args: []string{"echo", "--listen", "127.0.0.1:0", "--admin", taken.Addr().String()}, code: exitFailures, want: "admin listener"},
-		{name: "address in use by processes", args: []string{"echo", "--processes", "2", "--listen", taken.Addr().String()}, code: exitFailures, want: "address already in use"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

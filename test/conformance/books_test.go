@@ -15,9 +15,13 @@ const (
 	booksUsers = 1000
 )
 
+// booksWaits leave the master, which reads for half a second after its quit and
+// not longer, some of the machine.
+func booksWaits() []string { return []string{"--http-wait-min", "5ms", "--http-wait-max", "5ms"} }
+
 func TestCheck13BooksAfterStop(t *testing.T) {
 	check(t, 13, true, func(s *stand) {
-		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Web: true})
+		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Web: true, Args: booksWaits()})
 		stage.AwaitWorkers()
 		stage.Master.Swarm(booksUsers, 500, nil)
 		awaitUsers(stage.Master, booksUsers)
@@ -35,9 +39,8 @@ func TestCheck13BooksAfterStop(t *testing.T) {
 
 func TestCheck14BooksAfterHeadlessEnd(t *testing.T) {
 	check(t, 14, true, func(s *stand) {
-		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Args: []string{
-			"--expect-workers", "2", "-u", itoa(booksUsers), "-r", "500", "-t", "6s", "--stop-timeout", "10",
-		}})
+		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Args: append(booksWaits(),
+			"--expect-workers", "2", "-u", itoa(booksUsers), "-r", "500", "-t", "6s", "--stop-timeout", "10")})
 		stage.Master.Wait(90 * time.Second)
 		if code := stage.Workers.Wait(patience); code != 0 {
 			s.Errorf("the workers end with exit code %d after quit", code)
@@ -48,7 +51,7 @@ func TestCheck14BooksAfterHeadlessEnd(t *testing.T) {
 
 func TestCheck15BooksAfterSIGTERM(t *testing.T) {
 	check(t, 15, true, func(s *stand) {
-		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Web: true})
+		stage := scene.New(s, 2, locust.Config{Executable: s.executable, Locustfile: booksPlan, Web: true, Args: booksWaits()})
 		stage.AwaitWorkers()
 		stage.Master.Swarm(booksUsers, 500, nil)
 		awaitUsers(stage.Master, booksUsers)

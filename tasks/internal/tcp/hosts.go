@@ -111,7 +111,7 @@ func withoutRange(authority string) string {
 // one host.
 func expandName(name string) ([]string, error) {
 	first, _, isRange := strings.Cut(name, "-")
-	if _, err := netip.ParseAddr(first); !isRange || err != nil {
+	if !isRange || !isAddress(first) {
 		return []string{name}, nil
 	}
 	addresses, err := expandAddresses(name)
@@ -125,15 +125,20 @@ func expandName(name string) ([]string, error) {
 	return list, nil
 }
 
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
 // expandPort lists the ports of a range; a service's name is one port.
 func expandPort(port string) ([]string, error) {
 	firstText, lastText, isRange := strings.Cut(port, "-")
-	first, err := strconv.ParseUint(firstText, 10, 16)
-	if !isRange || err != nil {
+	first, firstErr := strconv.ParseUint(firstText, 10, 16)
+	if !isRange || errors.Is(firstErr, strconv.ErrSyntax) {
 		return []string{port}, nil
 	}
 	last, err := strconv.ParseUint(lastText, 10, 16)
-	if err != nil || first == 0 || last < first {
+	if err != nil || firstErr != nil || first == 0 || last < first {
 		return nil, fmt.Errorf("ports %q: want a rising range such as 9000-9007", port)
 	}
 	list := make([]string, 0, last-first+1)
