@@ -17,9 +17,10 @@ import (
 const Name = "goczmq"
 
 const (
-	statePoll = 50 * time.Millisecond // between looks at the connection's state
-	batchSize = 64 << 10              // bytes handed to libzmq between two looks
-	sendTries = 3                     // a send can fail without a cause, interrupted by a signal
+	statePoll  = 50 * time.Millisecond // between looks at the connection's state
+	batchSize  = 64 << 10              // bytes handed to libzmq between two looks
+	sendTries  = 3                     // a send can fail without a cause, interrupted by a signal
+	stateTries = 5                     // as can a look at the state
 )
 
 // link is one connection of libzmq, with a DEALER socket of its own. libzmq is
@@ -92,6 +93,9 @@ func (l *link) open(config Config, address *net.TCPAddr) (err error) {
 	if err := l.rope.Connect(name); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	for _, socket := range []*goczmq.Sock{l.bell, l.dealer} {
+		socket.SetOption(goczmq.SockSetRcvtimeo(0)) // see pollable
+	}
 	if l.waiter, err = goczmq.NewPoller(l.bell, l.dealer); err != nil {
 		return fmt.Errorf("libczmq poller: %w", err)
 	}
@@ -144,10 +148,23 @@ func (l *link) awaitUp(ctx context.Context, limit time.Duration) error {
 
 // writable tells whether libzmq takes a message: there is a connection, and
 // room in its queue.
-func (l *link) writable() bool { return goczmq.Events(l.dealer)&goczmq.Pollout != 0 }
+func (l *link) writable() bool { return pollable(l.dealer, goczmq.Pollout) }
 
 // readable tells whether a message is there.
-func (l *link) readable() bool { return goczmq.Events(l.dealer)&goczmq.Pollin != 0 }
+func (l *link) readable() bool { return pollable(l.dealer, goczmq.Pollin) }
+
+// pollable asks a socket for its state. libczmq gives back whatever stood in
+// memory when a signal interrupted libzmq's answer, and Go's scheduler sends
+// many: a no is believed when it came several times. A yes may be wrong, so no
+// receive and no send may block: the sockets' receive timeout is 0.
+func pollable(socket *goczmq.Sock, state int) bool {
+	for range stateTries {
+		if goczmq.Events(socket)&state != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // destroy gives back what exists. A queue that libzmq still holds leaves in
 // the background, for as long as its linger allows.
