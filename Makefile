@@ -182,9 +182,9 @@ bench-http: build ## CPU for an HTTP request: wrk against both clients of HttpQp
 	go run ./bench/http -upsurge $(BINARY) -output bench/results/http.json $(BENCH_HTTP)
 
 .PHONY: demo
-demo: build ## a master, a worker and a target on this machine, without a browser
+demo: build ## a real master, two workers, two targets: 10,000 connections for a minute, and the books of all sides
 	scripts/demo
 
 .PHONY: demo-ui
-demo-ui: build ## the same with Locust's web pages to look at
+demo-ui: build ## the same, with the web UI at :8089 until Ctrl-C
 	scripts/demo --ui

@@ -57,6 +57,7 @@ func (w *Worker) message(data []byte) {
 		w.config.Logger.Error("ignoring a message from the master that is not Locust's", "bytes", len(data), "error", err)
 		return
 	}
+	w.config.Logger.Debug("from the master", "message", proto.TypeOf(message))
 	if custom, ok := message.(proto.Custom); ok {
 		w.customArrived(custom)
 	}

@@ -1,10 +1,9 @@
 // Package logbook keeps the last lines of a log, so that a master can show
-// them, and passes every line on to where logs go.
+// them.
 package logbook
 
 import (
 	"bytes"
-	"io"
 	"slices"
 	"sync"
 )
@@ -26,9 +25,6 @@ func New() *Book { return &Book{} }
 // MaxLine is how long a line may be, in bytes; a longer one is kept as
 // several, so that neither memory nor the message to the master outgrows it.
 const MaxLine = 64 << 10
-
-// Tee returns a writer that writes to out and keeps the lines.
-func (b *Book) Tee(out io.Writer) io.Writer { return io.MultiWriter(out, b) }
 
 // Write keeps the lines in p. It never fails.
 func (b *Book) Write(p []byte) (int, error) {

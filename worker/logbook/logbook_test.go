@@ -1,10 +1,7 @@
 package logbook_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -88,24 +85,6 @@ func TestSince(t *testing.T) {
 	first[0] = "changed" // the caller's own
 	if all, _ := book.Since(0); all[0] != "a" {
 		t.Error("the caller shares the book's lines")
-	}
-}
-
-type broken struct{}
-
-func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
-
-// What goes into the book goes on to where logs go.
-func TestTee(t *testing.T) {
-	book := logbook.New()
-	var out bytes.Buffer
-	slog.New(slog.NewTextHandler(book.Tee(&out), nil)).Info("hello", "a", 1)
-	lines, _ := book.Since(0)
-	if len(lines) != 1 || lines[0]+"\n" != out.String() || !strings.Contains(lines[0], "msg=hello a=1") {
-		t.Errorf("the book has %q, the log %q", lines, out.String())
-	}
-	if _, err := book.Tee(broken{}).Write([]byte("x\n")); err == nil {
-		t.Error("an error of the log is lost")
 	}
 }
 
