@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,4 +86,30 @@ func TestBooksAgreeAfterSIGTERM(t *testing.T) {
 		s.Master.Terminate()
 		s.Check(t, scene.Final(s.Master.Totals()))
 	})
+}
+
+// A target that is slow to take notice of the end sends on meanwhile; what it
+// has sent is waited for.
+func TestBooksAgreeWhenTheTargetStandsStillAtTheEnd(t *testing.T) {
+	push := scene.StartTarget(t, "push", "--interval", "300ms")
+	file := filepath.Join(t.TempDir(), "result.json")
+	run := scene.Start(t, "run", "TcpHoldUser", "-H", push.Address, "-u", "500", "-r", "5000", "--json-file", file)
+	run.WaitOutput(`users 500/500`)
+	push.Signal(syscall.SIGSTOP)
+	run.Signal(syscall.SIGINT)
+	time.Sleep(1600 * time.Millisecond)
+	push.Signal(syscall.SIGCONT)
+	if code := run.Wait(20 * time.Second); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	received := scene.ReadResult(t, file)
+	var count int64
+	for _, row := range received.Requests {
+		if row.Name == "recv" {
+			count = row.Count
+		}
+	}
+	if sent := push.Counters().MessagesSent; count != sent || count == 0 {
+		t.Errorf("received %d of %d messages", count, sent)
+	}
 }
