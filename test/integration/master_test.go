@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upsurge/test/locust"
+	"upsurge/test/relay"
 	"upsurge/test/scene"
 )
 
@@ -112,4 +113,32 @@ func TestRejoinWithoutDescriptors(t *testing.T) {
 	master.Kill()
 	master.Restart()
 	master.WaitFor(30*time.Second, "the worker again", joined)
+}
+
+// Messages that are none, on the connection of a real master: each is named in
+// the log, and the worker goes on obeying.
+func TestGarbageFromTheMaster(t *testing.T) {
+	executable := locust.Executables(t)[0]
+	push := scene.StartTarget(t, "push")
+	master := locust.Start(t, locust.Config{
+		Executable: executable, Locustfile: "../../scripts/locustfile.py", Web: true,
+		Args: []string{"TcpHoldUser", "--tcp-hold-host", push.Address},
+	})
+	wire := relay.Start(t, master.Port())
+	worker := scene.Start(t, "worker", "--master-port", itoa(wire.Port()))
+	scene.AwaitReady(master, 1)
+	garbage := []string{
+		"", "\xc1", "\x93", "not msgpack at all", "\x92\xa3ack\xc0", "\xdd\xff\xff\xff\xff",
+		"\x93\xa5spawn\xc0\xc0", "\x93\xa5spawn\x81\xa9timestamp\xa4soon\xc0", "\x93\x01\xc0\xc0",
+		"\x93\xa3ack\x81\xa5index\xa3one\xc0", "\x93\xa4stop\xc0\xc0trailing",
+	}
+	for _, frame := range garbage {
+		wire.InjectBytes([]byte(frame))
+	}
+	worker.WaitOutput("not Locust's")
+	master.Swarm(5, 5, nil)
+	master.WaitFor(20*time.Second, "users", func(r locust.RequestsJSON) bool { return r.State == "running" && r.UserCount == 5 })
+	if worker.HasEnded() || strings.Contains(worker.Output.String(), "panic") {
+		t.Errorf("the worker's output:\n%s", worker.Output)
+	}
 }

@@ -173,6 +173,16 @@ func (r *Relay) Judge(judge func(Message) Verdict) {
 // connection.
 func (r *Relay) Inject(kind string, data any) {
 	r.t.Helper()
+	body, err := encode(kind, data, "")
+	if err != nil {
+		r.t.Fatalf("inject %s: %v", kind, err)
+	}
+	r.InjectBytes(body)
+}
+
+// InjectBytes sends the worker a frame of any content, as Inject does.
+func (r *Relay) InjectBytes(body []byte) {
+	r.t.Helper()
 	r.mu.Lock()
 	newest := r.connections[0]
 	for _, c := range r.connections {
@@ -184,12 +194,8 @@ func (r *Relay) Inject(kind string, data any) {
 	if newest == nil {
 		r.t.Fatal("no connection to inject a message into")
 	}
-	body, err := encode(kind, data, "")
-	if err == nil {
-		err = newest.write(ToWorker, makeFrame(body))
-	}
-	if err != nil {
-		r.t.Fatalf("inject %s: %v", kind, err)
+	if err := newest.write(ToWorker, makeFrame(body)); err != nil {
+		r.t.Fatalf("inject %d bytes: %v", len(body), err)
 	}
 }
 
